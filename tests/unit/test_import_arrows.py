@@ -1,0 +1,88 @@
+"""The import arrows of ARCHITECTURE.md, read from the source and enforced."""
+
+import ast
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).parents[2]
+EVERYONE = {"__future__"}
+
+# package folder -> the top-level third-party and project packages that it may import
+MAY_IMPORT = {
+    "compai_client": {"compai_client", "requests", "msgspec"},
+    "dags/compai_dags": {"compai_dags", "compai_client", "requests", "msgspec"},
+    "compai_kit/simulator": {"compai_kit", "werkzeug", "requests"},
+}
+# The only module of compai_dags that knows Airflow.
+ADAPTER = "dags/compai_dags/airflow_adapter.py"
+DAG_FILES = {"airflow", "compai_dags", "compai_client"}
+
+
+def imported(path: Path) -> Iterator[tuple[int, str]]:
+    for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
+        if isinstance(node, ast.Import):
+            yield from ((node.lineno, alias.name) for alias in node.names)
+        elif isinstance(node, ast.ImportFrom):
+            package = path.relative_to(ROOT).parent.parts
+            base = package[: len(package) - node.level + 1] if node.level else ()
+            name = ".".join([*base, *([node.module] if node.module else [])])
+            yield node.lineno, name.removeprefix("dags.")
+
+
+def is_stdlib(name: str) -> bool:
+    import sys
+
+    return name.split(".")[0] in sys.stdlib_module_names
+
+
+def forbidden(path: Path, allowed: set[str]) -> list[str]:
+    return [
+        f"{path.relative_to(ROOT)}:{line} imports {name}"
+        for line, name in imported(path)
+        if not is_stdlib(name) and name.split(".")[0] not in allowed | EVERYONE
+    ]
+
+
+def sources(folder: str) -> list[Path]:
+    files = sorted((ROOT / folder).rglob("*.py"))
+    assert files, f"{folder} holds no Python file: a moved folder would make this test pass for nothing"
+    return files
+
+
+@pytest.mark.parametrize("folder", MAY_IMPORT)
+def test_package_imports_only_what_it_may(folder: str) -> None:
+    found = []
+    for path in sources(folder):
+        extra = {"airflow"} if path == ROOT / ADAPTER else set()
+        found += forbidden(path, MAY_IMPORT[folder] | extra)
+    assert found == []
+
+
+def test_dag_files_import_only_airflow_and_what_is_deployed_with_them() -> None:
+    files = sorted((ROOT / "dags").glob("*.py"))
+    assert files
+    assert [line for path in files for line in forbidden(path, DAG_FILES)] == []
+
+
+def test_simulator_never_sees_client_or_dag_code() -> None:
+    found = [
+        f"{path.relative_to(ROOT)}:{line} imports {name}"
+        for path in sources("compai_kit/simulator")
+        for line, name in imported(path)
+        if name.split(".")[0] in {"compai_client", "compai_dags", "airflow"}
+        or (name.startswith("compai_kit.") and name.split(".")[1] not in {"simulator", "contract"})
+    ]
+    assert found == []
+
+
+def test_an_import_against_the_arrows_is_found(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(f"{__name__}.ROOT", tmp_path)
+    wrong = tmp_path / "compai_client" / "_client.py"
+    wrong.parent.mkdir()
+    wrong.write_text("import json\nimport pytest\nfrom compai_kit import findings\n", encoding="utf-8")
+    assert forbidden(wrong, MAY_IMPORT["compai_client"]) == [
+        "compai_client/_client.py:2 imports pytest",
+        "compai_client/_client.py:3 imports compai_kit",
+    ]
