@@ -1,0 +1,1 @@
+"""The contract with Comp-AI: read it, match calls, judge exchanges, hold recordings to it."""
