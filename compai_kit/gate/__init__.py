@@ -1,0 +1,1 @@
+"""The gate: contract, parsing, scenarios on a real Airflow, verdict."""

@@ -1,0 +1,1 @@
+"""Renders findings and verdicts; knows nothing of how they came about."""
