@@ -1,0 +1,220 @@
+"""The simulator as one WSGI application: Comp-AI, Keycloak, Slack and the admin API side by side,
+faults in front, a ledger behind.
+
+A wrong twin subclasses `SimulatorApp` and overrides `perform`; the gate must notice every such
+twin.
+"""
+
+from __future__ import annotations
+
+import threading
+import time
+from collections.abc import Callable, Iterable, Mapping
+from datetime import datetime
+from typing import TYPE_CHECKING, Any
+
+from compai_kit.contract.exchange import HttpRequest, HttpResponse
+from compai_kit.contract.load import Contract, load_contract
+from compai_kit.simulator import admin, keycloak_http, slack
+from compai_kit.simulator.answers import error_answer
+from compai_kit.simulator.faults import (
+    KEYCLOAK_TOKEN,
+    SLACK,
+    Fault,
+    FaultBoard,
+    replacement,
+    spoiled,
+)
+from compai_kit.simulator.github import check_repositories
+from compai_kit.simulator.keycloak import Keycloak
+from compai_kit.simulator.ledger import Ledger, LedgerEntry, Noted
+from compai_kit.simulator.operations import OPERATIONS
+from compai_kit.simulator.operations.call import Call
+from compai_kit.simulator.ratelimit import RateLimit
+from compai_kit.simulator.routing import match_route
+from compai_kit.simulator.seed import dump_state, load_seed
+from compai_kit.simulator.service import Service, with_cors
+from compai_kit.simulator.settings import DEFAULTS, build_settings, merged
+from compai_kit.simulator.slack import SlackMessage
+from compai_kit.simulator.times import format_time, utcnow
+from compai_kit.simulator.verdict import answer_violations, call_violations
+from compai_kit.simulator.wsgi import ConnectionCutError, read_request, write_response
+
+if TYPE_CHECKING:
+    from _typeshed.wsgi import StartResponse, WSGIEnvironment
+
+
+class SimulatorApp:
+    """Thread-safe: one call is processed at a time, only waiting happens side by side."""
+
+    def __init__(
+        self,
+        seed: Mapping[str, Any],
+        settings: Mapping[str, Any] | None = None,
+        *,
+        clock: Callable[[], datetime] = utcnow,
+        contract: Contract | None = None,
+        sleep: Callable[[float], None] = time.sleep,
+        admin_from_anywhere: bool = False,
+    ) -> None:
+        self._first_seed = seed
+        self._first_settings = merged(DEFAULTS, settings)
+        self._clock = clock
+        self._contract = load_contract() if contract is None else contract
+        self._sleep = sleep
+        self._admin_from_anywhere = admin_from_anywhere
+        self._lock = threading.RLock()
+        self.reset()
+
+    def reset(
+        self, seed: Mapping[str, Any] | None = None, settings: Mapping[str, Any] | None = None
+    ) -> None:
+        """Starts again.
+
+        None is what the process was started with; settings are merged over those.
+        """
+        built = build_settings(merged(self._first_settings, settings))
+        check_repositories(built.github)
+        database = load_seed(
+            self._first_seed if seed is None else seed,
+            now=self._clock(),
+            has_schema=built.has_schema,
+        )
+        with self._lock:
+            self.service = Service(
+                settings=built,
+                database=database,
+                keycloak=Keycloak(built),
+                rate_limit=RateLimit(built.rate_limit),
+                perform=self.perform,
+            )
+            self._ledger = Ledger(built.secrets)
+            self._faults = FaultBoard()
+            self._slack: list[SlackMessage] = []
+
+    def perform(self, call: Call) -> HttpResponse:
+        """Runs one operation of Comp-AI whose parameters and token are in order."""
+        return OPERATIONS[call.operation_id].handler(call)
+
+    def set_faults(self, *faults: Fault) -> None:
+        with self._lock:
+            self._faults = FaultBoard(faults)
+
+    def ledger_entries(self) -> list[LedgerEntry]:
+        with self._lock:
+            return self._ledger.entries()
+
+    def stored(self) -> dict[str, Any]:
+        with self._lock:
+            return dump_state(self.service.database, now=self._clock())
+
+    def slack_messages(self) -> list[SlackMessage]:
+        with self._lock:
+            return list(self._slack)
+
+    def __call__(self, environ: WSGIEnvironment, start_response: StartResponse) -> Iterable[bytes]:
+        request = read_request(environ)
+        if request.url_path.startswith(admin.PREFIX):
+            response: HttpResponse | None = self._administer(
+                request, environ.get("REMOTE_ADDR", "")
+            )
+        else:
+            response = self.handle(request)
+        if response is None:
+            raise ConnectionCutError
+        return write_response(response, start_response)
+
+    def _administer(self, request: HttpRequest, peer: str) -> HttpResponse:
+        if not (self._admin_from_anywhere or admin.is_loopback(peer)):
+            return error_answer(403, "the admin API answers loopback callers only")
+        return admin.answer(request, self)
+
+    def handle(self, request: HttpRequest) -> HttpResponse | None:
+        """The answer to a call, or None for a connection that is cut."""
+        operation = _operation_of(request)
+        is_api = _is_api(request)
+        with self._lock:
+            fault = self._faults.take(operation, is_api=is_api)
+        if fault is not None and fault.kind == "slow" and fault.when == "before":
+            self._sleep(fault.delay_s)
+        with self._lock:
+            response = self._judged(request, operation, fault, is_api=is_api)
+        if fault is not None and fault.kind == "slow" and fault.when == "after":
+            self._sleep(fault.delay_s)
+        return response
+
+    def _judged(
+        self, request: HttpRequest, operation: str | None, fault: Fault | None, *, is_api: bool
+    ) -> HttpResponse | None:
+        now = self._clock()
+        if fault is not None and fault.kind == "token_expiry":
+            self.service.keycloak.kill_all()
+        token = self.service.token_verdict(request, now=now) if is_api else None
+        if fault is not None and fault.replaces_call:
+            response = self._faulty(fault, None, is_api=is_api)
+        else:
+            response = self._faulty(fault, self._processed(request, now), is_api=is_api)
+        if operation == SLACK:
+            status = None if response is None else response.status
+            self._slack.append(slack.message(request, status=status, now=now))
+        self._ledger.note(
+            Noted(
+                at=format_time(now),
+                operation=operation,
+                request=request,
+                response=response,
+                token=token,
+                stored=self.service.database.drain_journal(),
+                fault=None if fault is None else fault.kind,
+                request_violations=call_violations(self._contract, request) if is_api else [],
+                response_violations=answer_violations(self._contract, operation, request, response)
+                if is_api and fault is None
+                else [],
+            )
+        )
+        return response
+
+    def _processed(self, request: HttpRequest, now: datetime) -> HttpResponse:
+        if keycloak_http.is_keycloak_path(request.url_path):
+            return keycloak_http.answer(request, self.service.keycloak, now=now)
+        if request.url_path.startswith(slack.PREFIX):
+            return slack.answer(request)
+        return self.service.respond(request, now=now)
+
+    def _faulty(
+        self, fault: Fault | None, response: HttpResponse | None, *, is_api: bool
+    ) -> HttpResponse | None:
+        if fault is None or fault.kind in ("slow", "token_expiry"):
+            return response
+        if fault.kind == "reset":
+            return None
+        if fault.kind in ("truncate", "wrong_shape") and response is not None:
+            return spoiled(fault, response)
+        answer = replacement(fault, window_s=self.service.window_s)
+        return with_cors(answer) if is_api and fault.kind != "html" else answer
+
+
+def _operation_of(request: HttpRequest) -> str | None:
+    """Whose call this is, for faults and ledger; None is no known operation."""
+    if keycloak_http.is_keycloak_path(request.url_path):
+        return KEYCLOAK_TOKEN if keycloak_http.is_token_path(request.url_path) else None
+    if request.url_path.startswith(slack.PREFIX):
+        return SLACK
+    route = match_route(request.method, request.url_path)
+    return None if route is None else route.operation_id
+
+
+def _is_api(request: HttpRequest) -> bool:
+    path = request.url_path
+    return not (keycloak_http.is_keycloak_path(path) or path.startswith(slack.PREFIX))
+
+
+def create_app(
+    seed: Mapping[str, Any],
+    settings: Mapping[str, Any] | None = None,
+    *,
+    clock: Callable[[], datetime] = utcnow,
+    contract: Contract | None = None,
+) -> SimulatorApp:
+    """Raises SeedError or SettingsError. A twin's factory has the same signature."""
+    return SimulatorApp(seed, settings, clock=clock, contract=contract)

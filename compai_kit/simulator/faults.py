@@ -1,0 +1,187 @@
+"""Faults on demand.
+
+What is wrong, with which operation, after how many calls, how often. Pure; time passes elsewhere.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass, field, fields
+from typing import Any, Literal, get_args
+
+from compai_kit.contract.exchange import HttpResponse
+from compai_kit.simulator.answers import JSON, TEXT, json_answer, json_bytes
+from compai_kit.simulator.routing import OPERATION_IDS
+
+FaultKind = Literal[
+    "status", "slow", "reset", "truncate", "html", "wrong_shape", "token_expiry", "rate_limit"
+]
+When = Literal["before", "after"]
+ANY_OPERATION = "*"
+SLACK = "slack"
+KEYCLOAK_TOKEN = "keycloakToken"  # noqa: S105  # the name of an operation
+FAULTY_OPERATIONS = frozenset({*OPERATION_IDS, ANY_OPERATION, SLACK, KEYCLOAK_TOKEN})
+LOGIN_PAGE = "<!doctype html><html><head><title>Sign in</title></head><body>Sign in</body></html>"
+
+
+class FaultError(ValueError):
+    """A fault that could never do what its author meant."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Fault:
+    """`after` counts matching calls that no earlier fault took; `count` None means for ever.
+
+    `when="after"` lets the call do its work first and spoils only the answer: a write that is
+    stored though its caller never learns of it.
+    """
+
+    kind: FaultKind
+    operation: str = ANY_OPERATION
+    after: int = 0
+    count: int | None = 1
+    when: When = "before"
+    status: int | None = None
+    body: Any = None
+    headers: Mapping[str, str] = field(default_factory=dict)
+    delay_s: float = 2.0
+
+    def __post_init__(self) -> None:
+        if self.kind not in get_args(FaultKind):
+            msg = f"fault kind {self.kind!r}; known are {', '.join(get_args(FaultKind))}"
+            raise FaultError(msg)
+        if self.operation not in FAULTY_OPERATIONS:
+            known = ", ".join(sorted(FAULTY_OPERATIONS))
+            msg = f"fault operation {self.operation!r}; known are {known}"
+            raise FaultError(msg)
+        if self.when not in get_args(When):
+            msg = f"fault when {self.when!r}; known are {', '.join(get_args(When))}"
+            raise FaultError(msg)
+        if self.after < 0 or (self.count is not None and self.count < 1) or self.delay_s < 0:
+            msg = "fault: after and delay_s must not be negative, count at least 1 or null"
+            raise FaultError(msg)
+
+    def as_json(self) -> dict[str, Any]:
+        return {
+            "kind": self.kind,
+            "operation": self.operation,
+            "after": self.after,
+            "count": self.count,
+            "when": self.when,
+            "status": self.status,
+            "body": self.body,
+            "headers": dict(self.headers),
+            "delay_s": self.delay_s,
+        }
+
+    @property
+    def replaces_call(self) -> bool:
+        """The call is not processed at all."""
+        return self.when == "before" and self.kind in ("status", "reset", "html", "rate_limit")
+
+
+def fault_from_json(raw: Any) -> Fault:
+    if not isinstance(raw, dict):
+        msg = f"a fault is an object, got {type(raw).__name__}"
+        raise FaultError(msg)
+    unknown = set(raw) - {known.name for known in fields(Fault)}
+    if unknown:
+        msg = f"fault: unknown key {sorted(unknown)[0]!r}"
+        raise FaultError(msg)
+    if "kind" not in raw:
+        msg = "fault: kind is missing"
+        raise FaultError(msg)
+    return Fault(**raw)
+
+
+class FaultBoard:
+    """The faults that are switched on, in order, and how much of each is used up."""
+
+    def __init__(self, faults: tuple[Fault, ...] = ()) -> None:
+        self._entries = [_Entry(fault, fault.after, fault.count) for fault in faults]
+
+    def take(self, operation: str | None, *, is_api: bool) -> Fault | None:
+        """The fault for this call, if any.
+
+        `*` means every call to Comp-AI, unknown paths included.
+        """
+        for entry in self._entries:
+            matches = entry.fault.operation == operation or (
+                is_api and entry.fault.operation == ANY_OPERATION
+            )
+            if not matches or entry.left == 0:
+                continue
+            if entry.to_skip > 0:
+                entry.to_skip -= 1
+                continue
+            if entry.left is not None:
+                entry.left -= 1
+            return entry.fault
+        return None
+
+
+@dataclass(slots=True)
+class _Entry:
+    fault: Fault
+    to_skip: int
+    left: int | None
+
+
+def replacement(fault: Fault, *, window_s: int) -> HttpResponse:
+    """The answer of a fault that needs no real one."""
+    match fault.kind:
+        case "rate_limit":
+            body = {"error": "Too many requests", "retry_after_secs": window_s}
+            response = json_answer(429, body, {"retry-after": str(window_s)})
+        case "html":
+            page = fault.body if isinstance(fault.body, str) else LOGIN_PAGE
+            headers = {"content-type": "text/html; charset=utf-8"}
+            response = HttpResponse(status=fault.status or 200, headers=headers, body=page.encode())
+        case _:
+            response = _status(fault)
+    return _with_headers(response, fault.headers)
+
+
+def spoiled(fault: Fault, response: HttpResponse) -> HttpResponse:
+    """The real answer, damaged: cut in the middle, or valid JSON of another shape."""
+    if fault.kind == "truncate":
+        body = response.body[: len(response.body) // 2]
+    elif fault.body is not None:
+        body = json_bytes(fault.body)
+    else:
+        body = json_bytes(_other_shape(response.body))
+    headers = {"content-type": JSON, **response.headers} if body else dict(response.headers)
+    damaged = HttpResponse(status=fault.status or response.status, headers=headers, body=body)
+    return _with_headers(damaged, fault.headers)
+
+
+def _other_shape(body: bytes) -> Any:
+    """A list becomes a page of an envelope, an object becomes a list.
+
+    What API versions really do.
+    """
+    try:
+        value = json.loads(body)
+    except ValueError:
+        return {"unexpected": True}
+    return {"items": value, "total": len(value)} if isinstance(value, list) else [value]
+
+
+def _status(fault: Fault) -> HttpResponse:
+    status = fault.status or 500
+    if fault.body is None:
+        return json_answer(status, {"error": "Fault switched on in the simulator"})
+    if isinstance(fault.body, str):
+        headers = {"content-type": TEXT} if fault.body else {}
+        return HttpResponse(status=status, headers=headers, body=fault.body.encode())
+    return json_answer(status, fault.body)
+
+
+def _with_headers(response: HttpResponse, headers: Mapping[str, str]) -> HttpResponse:
+    if not headers:
+        return response
+    lower = {name.lower(): value for name, value in headers.items()}
+    return HttpResponse(
+        status=response.status, headers={**response.headers, **lower}, body=response.body
+    )

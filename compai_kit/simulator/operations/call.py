@@ -1,0 +1,50 @@
+"""What an operation declares (its parameters) and what it is handed (a call that passed every check
+before it).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from datetime import datetime
+from typing import Any
+
+from compai_kit.contract.exchange import HttpResponse
+from compai_kit.simulator.rejections import BodySpec, Integer
+from compai_kit.simulator.settings import Settings
+from compai_kit.simulator.state import Database
+
+# Unicode white space as the service trims it; Python's own strip() also takes four control
+# characters.
+WHITE_SPACE = "\t\n\v\f\r \x85\xa0\u1680\u2028\u2029\u202f\u205f\u3000" + "".join(
+    chr(code) for code in range(0x2000, 0x200B)
+)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Call:
+    """Parameters have their types.
+
+    Values are not judged yet. `subject` is who the token belongs to.
+    """
+
+    operation_id: str
+    path: Mapping[str, int]
+    query: Mapping[str, int | None]
+    body: Mapping[str, Any]
+    subject: str
+    now: datetime
+    database: Database
+    settings: Settings
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Operation:
+    handler: Callable[[Call], HttpResponse]
+    query: Mapping[str, Integer] = field(default_factory=dict)
+    body: BodySpec | None = None
+    public: bool = False
+
+
+def trimmed(text: str) -> str:
+    return text.strip(WHITE_SPACE)

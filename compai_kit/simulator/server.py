@@ -1,0 +1,65 @@
+"""Serves a simulator over HTTP on loopback, one thread per call, in the background of the caller's
+process.
+"""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from werkzeug.serving import WSGIRequestHandler, make_server
+
+if TYPE_CHECKING:
+    from _typeshed.wsgi import WSGIApplication, WSGIEnvironment
+
+
+@dataclass(frozen=True, slots=True)
+class RunningSimulator:
+    url: str
+
+
+class _RequestHandler(WSGIRequestHandler):
+    """Quiet; the ledger is the log."""
+
+    def make_environ(self) -> WSGIEnvironment:
+        """Of two Authorization headers the first counts; werkzeug would join them."""
+        environ: WSGIEnvironment = super().make_environ()
+        given = self.headers.get_all("Authorization")
+        if given:
+            environ["HTTP_AUTHORIZATION"] = given[0]
+        return environ
+
+    def connection_dropped(
+        self, error: BaseException, environ: WSGIEnvironment | None = None
+    ) -> None:
+        """A cut connection must really close; HTTP/1.1 would wait for the next request on it."""
+        del error, environ
+        self.close_connection = True
+
+    def log_request(self, code: int | str = "-", size: int | str = "-") -> None:
+        del code, size
+
+
+@contextmanager
+def serve(
+    app: WSGIApplication, *, host: str = "127.0.0.1", port: int = 0
+) -> Iterator[RunningSimulator]:
+    """Port 0 takes a free one. Leaving the context stops the server and joins its thread."""
+    server = make_server(host, port, app, threaded=True, request_handler=_RequestHandler)
+    thread = threading.Thread(target=server.serve_forever, name="simulator", daemon=True)
+    thread.start()
+    try:
+        yield RunningSimulator(f"http://{_url_host(host)}:{server.server_port}")
+    finally:
+        server.shutdown()
+        thread.join()
+        server.server_close()
+
+
+def _url_host(host: str) -> str:
+    if host in ("0.0.0.0", "::"):  # noqa: S104  # recognised, not bound
+        return "127.0.0.1"
+    return f"[{host}]" if ":" in host else host

@@ -1,0 +1,30 @@
+"""What the contract says about a call and its answer, as short lines for the ledger."""
+
+from __future__ import annotations
+
+from compai_kit.contract.exchange import HttpRequest, HttpResponse
+from compai_kit.contract.load import Contract
+from compai_kit.contract.match import match_operation
+from compai_kit.contract.validate import request_violations, response_violations
+
+
+def call_violations(contract: Contract, request: HttpRequest) -> list[str]:
+    """A call that no operation of the contract answers is a violation too.
+
+    CORS preflight is nobody's call.
+    """
+    if request.method == "OPTIONS":
+        return []
+    return [str(violation) for violation in request_violations(contract, request)]
+
+
+def answer_violations(
+    contract: Contract, operation: str | None, request: HttpRequest, response: HttpResponse | None
+) -> list[str]:
+    """Only answers of operations that the contract describes can be judged."""
+    if response is None or operation is None:
+        return []
+    if match_operation(contract, request.method, request.url_path) is None:
+        return []
+    found = response_violations(contract, operation, response, method=request.method)
+    return [str(violation) for violation in found]
