@@ -1,10 +1,28 @@
-"""How calls are authenticated: a fixed token, or Keycloak's client credentials."""
+"""How calls are authenticated: a fixed token, or Keycloak's client credentials.
+
+Keycloak's token is fetched once, by one thread, and kept until shortly before it expires or until
+Comp-AI refuses it. When the token endpoint fails nothing else is tried in its place.
+"""
 
 from __future__ import annotations
 
+import copy
+import logging
+import threading
+from collections.abc import Callable
 from dataclasses import dataclass, field
+from urllib.parse import quote, urlencode
 
+from compai_client._errors import TokenError
+from compai_client._keycloak import Grant, read_grant
+from compai_client._masking import Masker
 from compai_client._settings import check_text, check_token, check_url
+from compai_client._transport import Call, Tokens, Transport
+
+logger = logging.getLogger("compai_client")
+
+TOKEN_TIMEOUT_S = 15.0
+TOKEN_BUDGET_S = 60.0
 
 
 @dataclass(frozen=True)
@@ -37,3 +55,100 @@ class ClientCredentials:
 
 
 Auth = StaticToken | ClientCredentials
+
+
+class FixedToken:
+    """The state of a `StaticToken`: there is none."""
+
+    def __init__(self, auth: StaticToken) -> None:
+        self._token = auth.token
+        if auth.token.count(".") != 2:
+            logger.warning(
+                "the token is not a JWT (three parts with dots); Keycloak's tokens are: "
+                "is it complete, and is it an access token?"
+            )
+
+    def current(self) -> str:
+        return self._token
+
+    def replace(self, _refused: str) -> None:
+        return None
+
+
+class KeycloakTokens:
+    """The current token of `ClientCredentials`; threads share it, and share its renewal."""
+
+    def __init__(self, fetch: Callable[[], Grant], clock: Callable[[], float]) -> None:
+        self._fetch = fetch
+        self._clock = clock
+        self._lock = threading.Lock()
+        self._token: str | None = None
+        self._use_until = 0.0
+        self._failure: TokenError | None = None
+        self._fetches = 0
+
+    def current(self) -> str:
+        return self._get(None)
+
+    def replace(self, refused: str) -> str:
+        return self._get(refused)
+
+    def _get(self, refused: str | None) -> str:
+        seen = self._fetches
+        with self._lock:
+            renewed_meanwhile = self._fetches > seen
+            if renewed_meanwhile and self._failure is not None:
+                # The same question was answered while this thread waited; do not ask again.
+                raise copy.copy(self._failure)
+            held = self._token if self._clock() < self._use_until else None
+            if held is not None and (renewed_meanwhile or held != refused):
+                return held
+            return self._renew()
+
+    def _renew(self) -> str:
+        asked_at = self._clock()
+        self._token = self._failure = None
+        try:
+            grant = self._fetch()
+        except TokenError as error:
+            self._failure = error
+            raise
+        finally:
+            self._fetches += 1
+        life_s = grant.expires_in
+        self._use_until = asked_at + life_s - min(30.0, life_s / 5)
+        self._token = grant.access_token
+        return grant.access_token
+
+
+def tokens_for(auth: Auth, transport: Transport, mask: Masker) -> Tokens:
+    """The state behind `auth`; what it holds or will hold is masked from now on."""
+    if isinstance(auth, StaticToken):
+        mask.add(auth.token)
+        return FixedToken(auth)
+    mask.add(auth.client_secret)
+    call = Call(
+        operation="keycloakToken",
+        method="POST",
+        url=f"{auth.keycloak_url.rstrip('/')}/realms/{quote(auth.realm, safe='')}"
+        "/protocol/openid-connect/token",
+        # A token that is asked for twice does no harm.
+        retry="safe",
+        timeout_s=TOKEN_TIMEOUT_S,
+        budget_s=min(TOKEN_BUDGET_S, transport.settings.budget_s),
+        body=urlencode(
+            {
+                "grant_type": "client_credentials",
+                "client_id": auth.client_id,
+                "client_secret": auth.client_secret,
+            }
+        ).encode(),
+        content_type="application/x-www-form-urlencoded",
+    )
+
+    def fetch() -> Grant:
+        grant = read_grant(call, transport.run(call), auth.realm, auth.client_id, mask)
+        mask.add(grant.access_token)
+        return grant
+
+    return KeycloakTokens(fetch, transport.settings.clock)

@@ -45,6 +45,8 @@ class ClientSettings:
     jitter: Callable[[float], float] = _full_jitter
 
 
+_LABEL = r"[A-Za-z0-9_]([A-Za-z0-9_-]{0,61}[A-Za-z0-9_])?"
+_HOST = re.compile(rf"(?=.{{1,253}}$){_LABEL}(\.{_LABEL})*\.?")
 _PREFIX = re.compile(r"(/[A-Za-z0-9._~-]+)*/?")
 
 
@@ -85,6 +87,8 @@ def check_url(setting: str, value: str) -> None:
         raise SettingsError(setting, "must be an absolute URL such as http://comp-ai.example:3002")
     if parts.username is not None or parts.password is not None:
         raise SettingsError(setting, "must not carry a user name or password")
+    if _HOST.fullmatch(parts.hostname) is None and ":" not in parts.hostname:
+        raise SettingsError(setting, "has no valid host name")
     if " " in value or "?" in value or "#" in value or "\\" in value:
         raise SettingsError(setting, "must hold neither blank, backslash, query nor fragment")
 

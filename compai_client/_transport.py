@@ -1,0 +1,278 @@
+"""The only network code: one requests session, timeouts, and the loop that keeps a call's budget.
+
+Environment proxies and CA bundles are honoured, because images rely on them; a .netrc is not,
+because requests would let it replace the token. Redirects and cookies are refused.
+"""
+
+from __future__ import annotations
+
+import logging
+import ssl
+from collections.abc import Iterator
+from dataclasses import dataclass
+from http.cookiejar import DefaultCookiePolicy
+from typing import Any, Protocol
+from urllib.parse import quote, urlsplit
+
+import requests
+from requests.adapters import HTTPAdapter
+from requests.auth import AuthBase
+
+from compai_client._answers import Answer, outcome_of
+from compai_client._errors import SettingsError
+from compai_client._retry import Decision, Outcome, RetryClass, decide, over_budget
+from compai_client._settings import ClientSettings
+from compai_client._version import __version__
+
+logger = logging.getLogger("compai_client")
+
+_CHUNK = 65536
+_CALLER_LIMIT = 1000
+# Everything printable except what ends or escapes a User-Agent comment.
+_CALLER_SAFE = "".join(chr(code) for code in range(0x20, 0x7F) if chr(code) not in "()\\%")
+# urllib3's errors that are raised before a connection stands. By name, because requests is what
+# this package depends on, and it hands them on only as the reason of its own.
+_NOT_CONNECTED = {"NewConnectionError", "NameResolutionError", "ConnectTimeoutError"}
+
+
+@dataclass(frozen=True, kw_only=True)
+class Call:
+    """One request and how it may be repeated; everything but the token."""
+
+    operation: str
+    method: str
+    url: str
+    retry: RetryClass
+    timeout_s: float
+    budget_s: float
+    body: bytes | None = None
+    content_type: str | None = None
+
+    @property
+    def path(self) -> str:
+        return urlsplit(self.url).path
+
+
+@dataclass(frozen=True, kw_only=True)
+class Failure:
+    """No complete answer; `unsent`: no connection stood; `settled`: waiting will not help."""
+
+    text: str
+    unsent: bool = False
+    settled: bool = False
+
+
+@dataclass(frozen=True, kw_only=True)
+class Exchange:
+    """How a call ended after `attempts` requests, and `why` it was not repeated."""
+
+    result: Answer | Failure
+    attempts: int
+    why: str = ""
+    refreshed: bool = False
+
+
+class Tokens(Protocol):
+    """Where a call's token comes from."""
+
+    def current(self) -> str: ...
+
+    def replace(self, refused: str, /) -> str | None:
+        """Another token in place of one that was refused, or None when there can be none."""
+
+
+class _Bearer(AuthBase):
+    """Sets the token, or none; its presence keeps requests from reading a .netrc."""
+
+    def __init__(self, token: str | None) -> None:
+        self._token = token
+
+    def __call__(self, request: requests.PreparedRequest) -> requests.PreparedRequest:
+        if self._token is not None:
+            request.headers["Authorization"] = f"Bearer {self._token}"
+        return request
+
+
+class _AsItArrives:
+    """A raw response whose stream yields what has arrived; urllib3's own waits for a full chunk."""
+
+    def __init__(self, raw: Any) -> None:
+        self._raw = raw
+        self.close = raw.close
+        self.release_conn = raw.release_conn
+
+    def stream(self, size: int, decode_content: bool) -> Iterator[bytes]:
+        if self._raw.headers.get("content-encoding") or not hasattr(self._raw, "read1"):
+            yield from self._raw.stream(size, decode_content=decode_content)
+            return
+        while chunk := self._raw.read1(size):
+            yield chunk
+
+
+def user_agent(caller: str | None) -> str:
+    """`compai-client/<version> (<caller>)`; what would break the header is percent-encoded."""
+    product = f"compai-client/{__version__}"
+    if not caller:
+        return product
+    return f"{product} ({quote(caller, safe=_CALLER_SAFE)[:_CALLER_LIMIT]})"
+
+
+class Transport:
+    """Sends calls; threads may share it."""
+
+    def __init__(self, settings: ClientSettings, *, caller: str | None) -> None:
+        self.settings = settings
+        self._session = requests.Session()
+        self._session.cookies.set_policy(DefaultCookiePolicy(allowed_domains=[]))
+        adapter = HTTPAdapter(pool_connections=2, pool_maxsize=settings.pool_size, max_retries=0)
+        self._session.mount("http://", adapter)
+        self._session.mount("https://", adapter)
+        self._session.headers.update(
+            {
+                "User-Agent": user_agent(caller),
+                "Accept": "application/json",
+                # Comp-AI never compresses; plain bytes can be read as they arrive.
+                "Accept-Encoding": "identity",
+            }
+        )
+
+    def close(self) -> None:
+        self._session.close()
+
+    def run(self, call: Call, tokens: Tokens | None = None) -> Exchange:
+        """Send a call until it has an answer to stop at, its tries are used, or its budget is."""
+        started = self.settings.clock()
+        token = tokens.current() if tokens else None
+        attempts = tries = 0
+        refreshed = False
+        while True:
+            attempts += 1
+            tries += 1
+            result = self._send(call, token, deadline=started + call.budget_s)
+            if isinstance(result, Answer) and result.status == 401 and tokens and not refreshed:
+                fresh = tokens.replace(token or "")
+                if fresh is not None:
+                    # A refused request was not processed, so it does not count as a try.
+                    token, refreshed, tries = fresh, True, tries - 1
+                    continue
+            decision = self._decide(call, result, tries, started)
+            if not decision.retry:
+                return Exchange(
+                    result=result, attempts=attempts, why=decision.why, refreshed=refreshed
+                )
+            logger.warning(
+                "%s %s %s: %s at attempt %d; next in %.1f s",
+                call.operation, call.method, call.path, _brief(result), attempts, decision.wait_s,
+            )  # fmt: skip
+            self.settings.sleep(decision.wait_s)
+            token = tokens.current() if tokens else None
+
+    def _decide(self, call: Call, result: Answer | Failure, tries: int, started: float) -> Decision:
+        if isinstance(result, Answer):
+            outcome = outcome_of(result, self.settings.now)
+        else:
+            outcome = Outcome(unsent=result.unsent, settled=result.settled)
+        decision = decide(call.retry, outcome, tries, self.settings)
+        if not decision.retry:
+            return decision
+        broken = over_budget(
+            elapsed_s=self.settings.clock() - started,
+            wait_s=decision.wait_s,
+            try_s=self.settings.connect_timeout_s + call.timeout_s,
+            budget_s=call.budget_s,
+        )
+        return Decision(retry=False, why=broken) if broken else decision
+
+    def _send(self, call: Call, token: str | None, deadline: float) -> Answer | Failure:
+        headers = {"Content-Type": call.content_type} if call.content_type else {}
+        try:
+            with self._session.request(
+                call.method,
+                call.url,
+                data=call.body,
+                headers=headers,
+                auth=_Bearer(token),
+                timeout=(self.settings.connect_timeout_s, call.timeout_s),
+                allow_redirects=False,
+                stream=True,
+            ) as response:
+                response.raw = _AsItArrives(response.raw)
+                body = bytearray()
+                for chunk in response.iter_content(_CHUNK):
+                    body += chunk
+                    if self.settings.clock() > deadline:
+                        return Failure(
+                            text="the answer kept dripping in until the budget of "
+                            f"{call.budget_s:.0f} s per call was used"
+                        )
+                return Answer(
+                    status=response.status_code,
+                    headers={name.lower(): value for name, value in response.headers.items()},
+                    body=bytes(body),
+                )
+        except (requests.exceptions.InvalidProxyURL, requests.exceptions.InvalidSchema) as error:
+            raise SettingsError(
+                "HTTP_PROXY, HTTPS_PROXY or ALL_PROXY", "names a proxy that cannot be used"
+            ) from error
+        except requests.RequestException as error:
+            return _failure(error, call, self.settings.connect_timeout_s)
+        except OSError as error:  # requests' bare complaint about the file of a CA bundle
+            raise SettingsError(
+                "REQUESTS_CA_BUNDLE or CURL_CA_BUNDLE", "names a file that is not there"
+            ) from error
+
+
+def _brief(result: Answer | Failure) -> str:
+    return f"HTTP {result.status}" if isinstance(result, Answer) else result.text
+
+
+def _failure(error: requests.RequestException, call: Call, connect_timeout_s: float) -> Failure:
+    where = urlsplit(call.url).netloc
+    causes = list(_causes(error))
+    names = {type(cause).__name__ for cause in causes}
+    if isinstance(error, requests.exceptions.ProxyError):
+        where = f"the environment's proxy for {where}"
+    unsent = bool(names & _NOT_CONNECTED)
+    for cause in causes:
+        if isinstance(cause, ssl.SSLCertVerificationError):
+            return Failure(
+                text=f"the certificate of {where} is not trusted ({cause.verify_message}); "
+                "REQUESTS_CA_BUNDLE can name the right authority",
+                unsent=True,
+                settled=True,
+            )
+    if names & {"NameResolutionError", "gaierror"}:
+        text = f"the name in {where} is not known"
+    elif isinstance(error, requests.ConnectTimeout):
+        text = f"{where} accepted no connection within {connect_timeout_s:g} s"
+    elif unsent:
+        text = f"no connection to {where} ({_os_reason(causes)})"
+    elif isinstance(error, requests.Timeout) or "ReadTimeoutError" in names:
+        text = f"{where} was silent for {call.timeout_s:g} s"
+    elif isinstance(error, requests.exceptions.SSLError):
+        text = f"no TLS with {where} (https on a plain http port?)"
+    elif isinstance(
+        error, requests.exceptions.ChunkedEncodingError | requests.exceptions.ContentDecodingError
+    ):
+        text = f"the answer of {where} broke off"
+    else:
+        text = f"{where} closed the connection without an answer"
+    return Failure(text=text, unsent=unsent)
+
+
+def _os_reason(causes: list[BaseException]) -> str:
+    reasons = [cause.strerror for cause in causes if isinstance(cause, OSError) and cause.strerror]
+    return reasons[-1].lower() if reasons else "refused"
+
+
+def _causes(error: BaseException) -> Iterator[BaseException]:
+    """An error and all it was made from; requests and urllib3 keep these in several places."""
+    seen: list[BaseException] = []
+    queue: list[object] = [error]
+    while queue:
+        cause = queue.pop(0)
+        if isinstance(cause, BaseException) and not any(cause is other for other in seen):
+            seen.append(cause)
+            yield cause
+            queue += [cause.__cause__, cause.__context__, getattr(cause, "reason", None)]
+            queue += cause.args
