@@ -25,8 +25,12 @@ class _RequestHandler(WSGIRequestHandler):
     """Quiet; the ledger is the log."""
 
     def make_environ(self) -> WSGIEnvironment:
-        """Of two Authorization headers the first counts; werkzeug would join them."""
+        """As the service reads a request, not as http.server and werkzeug tidy it.
+
+        A doubled slash at the start stays, and of two Authorization headers the first counts.
+        """
         environ: WSGIEnvironment = super().make_environ()
+        environ["RAW_URI"] = self.requestline.split()[1]
         given = self.headers.get_all("Authorization")
         if given:
             environ["HTTP_AUTHORIZATION"] = given[0]
