@@ -1,0 +1,81 @@
+"""### Evaluate every control test of Comp-AI and store the results
+
+**When:** daily at 06:00 UTC, or as `COMP_AI_CONTROL_TESTS_SCHEDULE` (environment, read while
+parsing) says. Trigger it by hand after a fix; `test_ids` narrows the run.
+
+**Writes:** one result per evaluated test (`pass`, `fail` or `skipped`, with a sentence and a line
+that says what the result is worth). A result overwrites the one before, so it is safe to repeat.
+GitHub tests let Comp-AI collect, which adds an evidence row; that is never repeated blindly.
+Manual tests, a fail that was proven, and results that somebody else wrote are left alone.
+
+**Red means:** the run could not do its work: Comp-AI or its token failed, the list was empty, or
+tests could not be verified or recorded (the log of `summarise` names each with its reason). Every
+other test was still evaluated and stored. A failing control test is a finding, never a red run.
+
+**Run again?** Yes, always: *Clear* evaluates anew; a retry repeats nothing that is stored.
+Settings: `COMP_AI_BASE_URL`, `COMP_AI_TOKEN` or the Keycloak client, `COMP_AI_ALLOW_EMPTY`,
+`COMP_AI_MAX_ERRORS`, `COMP_AI_COLLECT_EVIDENCE`, `COMP_AI_UNCHECKED_RESULT`.
+"""
+
+from __future__ import annotations
+
+import os
+from datetime import UTC, datetime, timedelta
+from typing import Any
+
+from airflow.sdk import Param, dag, task
+
+RETRY_DELAY = timedelta(seconds=float(os.environ.get("COMP_AI_TASK_RETRY_DELAY_S") or 60))
+
+
+@dag(
+    schedule=os.environ.get("COMP_AI_CONTROL_TESTS_SCHEDULE") or "0 6 * * *",
+    start_date=datetime(2026, 1, 1, tzinfo=UTC),
+    catchup=False,
+    max_active_runs=1,
+    dagrun_timeout=timedelta(hours=3),
+    default_args={"retries": 2, "retry_delay": RETRY_DELAY},
+    params={
+        "test_ids": Param(
+            [],
+            type="array",
+            items={"type": "integer"},
+            title="Control tests",
+            description="Ids of the control tests to evaluate; empty means all.",
+        )
+    },
+    doc_md=__doc__,
+    tags=["comp-ai"],
+)
+def comp_ai_control_tests() -> None:
+    @task(execution_timeout=timedelta(minutes=15))
+    def list_control_tests(params: dict[str, Any] | None = None) -> list[list[dict[str, Any]]]:
+        """The control tests in chunks. Reads only."""
+        from compai_dags import airflow_adapter, control_tests
+
+        with airflow_adapter.current_task(announce_settings=True) as here:
+            return control_tests.list_chunks(here, test_ids=(params or {})["test_ids"])
+
+    # Two at a time: all chunks share the one bucket of requests that Comp-AI keeps for us.
+    @task(max_active_tis_per_dagrun=2, execution_timeout=timedelta(minutes=60))
+    def evaluate_chunk(rows: list[dict[str, Any]]) -> None:
+        """Evaluate and post. Stored results are not repeated by a retry."""
+        from compai_dags import airflow_adapter, control_tests
+
+        with airflow_adapter.current_task() as here:
+            control_tests.evaluate_chunk(here, rows)
+
+    # The only leaf: the state of the run is the verdict of this task.
+    @task(trigger_rule="all_done", multiple_outputs=False, execution_timeout=timedelta(minutes=5))
+    def summarise() -> dict[str, int]:
+        """Count the outcomes, and fail when tests could not be verified or recorded."""
+        from compai_dags import airflow_adapter, control_tests
+
+        with airflow_adapter.current_task() as here:
+            return control_tests.summarise(here)
+
+    chunks = list_control_tests()
+    evaluate_chunk.expand(rows=chunks) >> summarise()
+
+
+comp_ai_control_tests()

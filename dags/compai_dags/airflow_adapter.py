@@ -1,0 +1,198 @@
+"""The only module here that knows Airflow (3.1.3 and later): settings, identity, XComs, failing.
+
+Imported inside tasks, never while a DAG file is parsed.
+"""
+
+from __future__ import annotations
+
+import logging
+import os
+from collections.abc import Iterator
+from contextlib import contextmanager
+from datetime import datetime
+from functools import cached_property
+from importlib import import_module
+from typing import Any
+from urllib.parse import quote, urlsplit
+
+from airflow.sdk import Connection, Variable, get_current_context
+from airflow.sdk.log import mask_secret
+
+from compai_client import CompAI, CompAIError, SettingsError, StaticToken
+from compai_dags.connection import NAME as CONNECTION_NAME
+from compai_dags.connection import ConnectionFields
+from compai_dags.decisions import RunIdentity
+from compai_dags.failures import meaning_of
+from compai_dags.settings import Places, Settings, named_as_settings
+from compai_dags.task import PermanentError
+
+log = logging.getLogger(__name__)
+
+CONNECTION_ID = "comp_ai"
+# Every character of a run id that Airflow itself uses stays readable in the User-Agent.
+_PLAIN = ":+.-_~"
+
+
+@contextmanager
+def current_task(*, announce_settings: bool = False) -> Iterator[AirflowTask]:
+    """The running try; causes that no retry can mend end the task at once.
+
+    `announce_settings` logs where each setting came from; one task per run does that.
+    """
+    task = AirflowTask()
+    try:
+        yield task
+    except CompAIError as failure:
+        if meaning_of(failure).transient:
+            raise
+        raise _permanent_failure(failure) from failure
+    except PermanentError as failure:
+        raise _permanent_failure(failure) from failure
+    finally:
+        if announce_settings:
+            for origin in task.settings.origins:
+                log.info("%s", origin)
+            for warning in task.settings.warnings:
+                log.warning("%s", warning)
+
+
+class AirflowTask:
+    """`compai_dags.task.Task` on Airflow's Task SDK."""
+
+    def __init__(self) -> None:
+        context: Any = get_current_context()
+        self._ti = context["ti"]
+        self._dag_run = context["dag_run"]
+        self._retries: int = context["task"].retries
+        self.settings = Settings(
+            Places(environment=os.environ, variable=_variable, connection=_connection)
+        )
+
+    @cached_property
+    def identity(self) -> RunIdentity:
+        # Clear raises max_tries by what was used up before, so this is the first try after it.
+        first_try = self._ti.max_tries - self._retries + 1
+        return RunIdentity(
+            run_id=self._ti.run_id,
+            try_number=self._ti.try_number,
+            first_try=max(1, min(first_try, self._ti.try_number)),
+            is_last_try=self._ti.try_number > self._ti.max_tries,
+        )
+
+    @property
+    def run_started_at(self) -> datetime | None:
+        started: datetime | None = self._dag_run.start_date
+        return started
+
+    @property
+    def log_url(self) -> str | None:
+        url: str | None = getattr(self._ti, "log_url", None)
+        return url
+
+    @contextmanager
+    def client(self) -> Iterator[CompAI]:
+        access = self.settings.access()
+        auth = access.auth
+        self.hide(auth.token if isinstance(auth, StaticToken) else auth.client_secret)
+        client = named_as_settings(
+            lambda: CompAI(
+                access.base_url,
+                auth=access.auth,
+                api_prefix=access.api_prefix,
+                caller=self._caller(),
+            ),
+            access.origins,
+        )
+        with client:
+            yield client
+
+    def hide(self, secret: str) -> None:
+        # Airflow masks by itself for some origins only, never plain environment variables.
+        mask_secret(secret)
+        path = urlsplit(secret).path if "://" in secret else ""
+        if len(path) > 1:
+            mask_secret(path)
+
+    def push(self, key: str, value: object) -> None:
+        self._ti.xcom_push(key=key, value=value)
+
+    def pull(self, task_id: str, *, key: str = "return_value", map_index: int = -1) -> Any:
+        return self._ti.xcom_pull(task_ids=task_id, key=key, map_indexes=map_index)
+
+    def read_variable(self, name: str) -> str | None:
+        return _variable(name)
+
+    def write_variable(self, name: str, value: str) -> None:
+        Variable.set(name, value)
+
+    def _caller(self) -> str:
+        facts = {
+            "dag": self._ti.dag_id,
+            "run": self._ti.run_id,
+            "task": self._ti.task_id,
+            "map": self._ti.map_index if self._ti.map_index is not None else -1,
+            "try": self._ti.try_number,
+        }
+        return "; ".join(
+            f"{name}={quote(str(value), safe=_PLAIN)}" for name, value in facts.items()
+        )
+
+
+def _permanent_failure(cause: Exception) -> Exception:
+    """Airflow's exception that ends a task without further tries."""
+    # Moved in Airflow 3.2; the old place still has it there, but warns.
+    for module in ("airflow.sdk.exceptions", "airflow.exceptions"):
+        kind = getattr(import_module(module), "AirflowFailException", None)
+        if kind is not None:
+            failure: Exception = kind(str(cause))
+            return failure
+    raise ImportError("this Airflow has no AirflowFailException")
+
+
+def _variable(name: str) -> str | None:
+    value: object = Variable.get(name, default=None)
+    if value is None:
+        _ask_backends("variable", name)
+    elif not isinstance(value, str):
+        raise SettingsError(name, "is an Airflow Variable that is not text")
+    return value
+
+
+def _connection() -> ConnectionFields | None:
+    not_found = getattr(import_module("airflow.sdk.exceptions"), "AirflowNotFoundException", None)
+    if not_found is None:
+        not_found = import_module("airflow.exceptions").AirflowNotFoundException
+    try:
+        found: Any = Connection.get(CONNECTION_ID)
+    except not_found:
+        _ask_backends("connection", CONNECTION_ID)
+        return None
+    except ValueError as malformed:
+        raise SettingsError(CONNECTION_NAME, f"cannot be read: {malformed}") from None
+    return ConnectionFields(
+        conn_type=found.conn_type,
+        host=found.host,
+        schema=found.schema,
+        port=found.port,
+        login=found.login,
+        password=found.password,
+        extra=found.extra,
+    )
+
+
+def _ask_backends(kind: str, name: str) -> None:
+    """Raise when a secrets backend fails on this name.
+
+    Airflow takes a backend that raises for one that has nothing; a Vault that is down would make
+    every setting look unset.
+    """
+    try:
+        from airflow.sdk.execution_time.supervisor import ensure_secrets_backend_loaded
+    except ImportError:
+        return
+    for backend in ensure_secrets_backend_loaded():
+        try:
+            getattr(backend, f"get_{kind}")(name)
+        except Exception as failure:
+            failure.add_note(f"{type(backend).__name__} fails, so {name} cannot be looked up")
+            raise

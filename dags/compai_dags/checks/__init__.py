@@ -1,0 +1,44 @@
+"""The registry: which check evaluates which test type. A type without a check is never a pass."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+from compai_dags.checks import github_via_comp_ai, manual
+from compai_dags.checks.base import Check, CheckContext, InvalidConfigError
+from compai_dags.outcomes import Observation, Reason, not_configured
+from compai_dags.rows import Row
+
+__all__ = ["CHECKS", "Check", "CheckContext", "evaluate"]
+
+CHECKS: Mapping[str, Check] = {
+    "github_branch_protection": github_via_comp_ai.branch_protection,
+    "github_last_commit": github_via_comp_ai.last_commit,
+    "manual": manual.evaluate,
+}
+
+# Comp-AI's default type, a label without a meaning: installations use it for MFA, SIEM, alerting.
+GENERIC_TYPE = "integration"
+
+
+def evaluate(row: Row, context: CheckContext) -> Observation:
+    """Evaluate one test by its type; raises the client's errors."""
+    check = CHECKS.get(row.kind)
+    if check is None:
+        return _without_check(row)
+    try:
+        return check(row, context)
+    except InvalidConfigError as invalid:
+        return not_configured(Reason.CONFIG, f"Not configured: {invalid}.")
+
+
+def _without_check(row: Row) -> Observation:
+    supported = f"Checks exist for: {', '.join(sorted(CHECKS))}."
+    if row.kind == GENERIC_TYPE:
+        return not_configured(
+            Reason.NO_CHECK,
+            f"No check can tell what a test of type 'integration' asserts. {supported}",
+        )
+    return not_configured(
+        Reason.UNKNOWN_TYPE, f"No check for test type {row.test_type.strip()!r}. {supported}"
+    )

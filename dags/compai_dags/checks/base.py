@@ -1,0 +1,55 @@
+"""What a check is given and what it must be: a function from a row to an observation."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any, Protocol
+
+import msgspec
+
+from compai_client import CompAI
+from compai_dags.outcomes import Observation
+from compai_dags.rows import Row
+
+
+@dataclass(frozen=True, kw_only=True)
+class CheckContext:
+    """The world of one evaluation. `reuse_since`: on a retry, evidence collected since counts."""
+
+    client: CompAI
+    now: Callable[[], datetime]
+    always_collect: bool = False
+    post_attestation_expiry: bool = False
+    reuse_since: datetime | None = None
+
+
+class Check(Protocol):
+    """Evaluates one test; raises the client's errors, which the runner maps to an ERROR."""
+
+    def __call__(self, row: Row, context: CheckContext, /) -> Observation: ...
+
+
+class InvalidConfigError(Exception):
+    """The test's `config` cannot be used; the text names the keys."""
+
+
+def config_object(row: Row) -> dict[str, Any]:
+    """The test's config as an object; some installations store it as a JSON string."""
+    config = row.config
+    if isinstance(config, str):
+        try:
+            config = msgspec.json.decode(config)
+        except msgspec.DecodeError:
+            raise InvalidConfigError("config is a string that is not JSON") from None
+    if config is None:
+        raise InvalidConfigError("the test has no config")
+    if not isinstance(config, dict):
+        raise InvalidConfigError(f"config is a JSON {_json_kind(config)}, not an object")
+    return config
+
+
+def _json_kind(value: object) -> str:
+    kinds = {bool: "boolean", int: "number", float: "number", str: "string", list: "array"}
+    return kinds.get(type(value), "value")

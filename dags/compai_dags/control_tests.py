@@ -1,0 +1,93 @@
+"""The work of the tasks of comp_ai_control_tests: list, evaluate a chunk, give the verdict."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Collection
+from datetime import UTC, datetime
+from typing import Any
+
+import msgspec
+
+from compai_dags import rows, summary
+from compai_dags.checks import CheckContext
+from compai_dags.listing import chunk, list_rows, select
+from compai_dags.runner import ChunkRunner, Record, explain_trouble
+from compai_dags.task import PermanentError, Task
+
+log = logging.getLogger(__name__)
+
+LIST_TASK = "list_control_tests"
+CHUNK_TASK = "evaluate_chunk"
+OUTCOMES = "outcomes"
+BAD_ROWS = "bad_rows"
+
+
+class ChunkFailedError(PermanentError):
+    """Tests of this chunk could not be verified or recorded; no further try would help."""
+
+
+class ChunkIncompleteError(Exception):
+    """Another try may help; it repeats nothing that is recorded."""
+
+
+def list_chunks(task: Task, *, test_ids: Collection[int]) -> list[list[dict[str, Any]]]:
+    """The control tests of this run, in chunks."""
+    with task.client() as client:
+        listing = select(
+            list_rows(client),
+            test_ids=test_ids,
+            allow_empty=task.settings.switch("COMP_AI_ALLOW_EMPTY"),
+        )
+    task.push(BAD_ROWS, listing.bad_rows)
+    chunks = chunk(listing.rows)
+    log.info("%s control tests in %s chunks", len(listing.rows), len(chunks))
+    return [rows.to_xcom(part) for part in chunks]
+
+
+def evaluate_chunk(task: Task, chunk_rows: list[dict[str, Any]]) -> None:
+    """Evaluate and post; the outcomes are stored before anything is raised."""
+    settings, identity = task.settings, task.identity
+    with task.client() as client:
+        runner = ChunkRunner(
+            context=CheckContext(
+                client=client,
+                now=lambda: datetime.now(UTC),
+                always_collect=settings.is_exactly("COMP_AI_COLLECT_EVIDENCE", "always"),
+                post_attestation_expiry=settings.switch("COMP_AI_POST_ATTESTATION_EXPIRY"),
+                reuse_since=task.run_started_at if identity.is_retry else None,
+            ),
+            identity=identity,
+            unchecked_pass=settings.is_exactly("COMP_AI_UNCHECKED_RESULT", "pass"),
+        )
+        try:
+            runner.run(rows.from_xcom(chunk_rows))
+        finally:
+            task.push(OUTCOMES, msgspec.to_builtins(runner.records))
+    if runner.wants_retry:
+        raise ChunkIncompleteError(explain_trouble(runner.records))
+    if any(record.is_trouble for record in runner.records):
+        raise ChunkFailedError(explain_trouble(runner.records))
+
+
+def summarise(task: Task) -> dict[str, Any]:
+    """Counts of the run; raises when more went wrong than COMP_AI_MAX_ERRORS allows."""
+    listed = task.pull(LIST_TASK)
+    if listed is None:
+        raise summary.RunFailedError(
+            f"{LIST_TASK} delivered no list, so nothing was evaluated: see its log."
+        )
+    chunks = [rows.from_xcom(part) for part in listed]
+    reported = [
+        msgspec.convert(records, list[Record]) if records is not None else None
+        for records in (
+            task.pull(CHUNK_TASK, key=OUTCOMES, map_index=index) for index in range(len(chunks))
+        )
+    ]
+    records = summary.complete(chunks, reported, task.pull(LIST_TASK, key=BAD_ROWS) or [])
+    verdict = summary.summarise(records)
+    counts = summary.to_xcom(verdict)
+    log.log(logging.INFO if verdict.is_clean else logging.WARNING, "%s", verdict)
+    task.push("return_value", counts)
+    summary.check(verdict, records, max_errors=task.settings.count("COMP_AI_MAX_ERRORS", default=0))
+    return counts

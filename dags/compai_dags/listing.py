@@ -1,0 +1,88 @@
+"""From Comp-AI's list of control tests to at most 16 chunks of small rows."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Callable, Collection
+from typing import TypeVar
+
+import msgspec
+
+from compai_client import (
+    BadRow,
+    BaseUrlError,
+    CompAI,
+    RedirectedError,
+    RejectedError,
+    UnusableAnswerError,
+)
+from compai_dags.rows import Row, read_row
+from compai_dags.task import PermanentError
+
+log = logging.getLogger(__name__)
+
+# A mapped task reads the whole list: more chunks times all rows would grow with the square.
+MAX_CHUNKS = 16
+# A task process takes longer to start than a test takes to run.
+MIN_CHUNK = 10
+
+T = TypeVar("T")
+
+
+class UnexpectedListError(PermanentError):
+    """The list is not what a healthy installation has; a person must look, a retry cannot help."""
+
+
+class Listing(msgspec.Struct, frozen=True, kw_only=True):
+    """What there is to evaluate, and which rows could not be read (place and type, no content)."""
+
+    rows: list[Row]
+    bad_rows: list[str]
+
+
+def list_rows(client: CompAI) -> Listing:
+    """All control tests; a row that does not decode is logged and counted, the others go on."""
+    bad_rows: list[str] = []
+
+    def note(row: BadRow) -> None:
+        bad_rows.append(f"row {row.index}: {row.reason}")
+        log.error("A control test cannot be read: row %s: %s", row.index, row.reason)
+
+    tests = explain_misrouting(client, lambda: client.list_tests(on_bad_row=note))
+    return Listing(rows=[read_row(test) for test in tests], bad_rows=bad_rows)
+
+
+def explain_misrouting(client: CompAI, call: Callable[[], T]) -> T:
+    """Make the call; when the answer is not Comp-AI's, let the base URL check say what to set."""
+    try:
+        return call()
+    except (UnusableAnswerError, RedirectedError, RejectedError) as failure:
+        try:
+            client.check_base_url()
+        except BaseUrlError as misrouted:
+            raise misrouted from failure
+        raise
+
+
+def select(listing: Listing, *, test_ids: Collection[int], allow_empty: bool) -> Listing:
+    """The rows that this run is to evaluate."""
+    if not listing.rows and not listing.bad_rows and not allow_empty:
+        raise UnexpectedListError(
+            "0 tests: wrong database or tenant? Comp-AI answered with an empty list of control "
+            "tests. Set COMP_AI_ALLOW_EMPTY=1 if that is right."
+        )
+    if not test_ids:
+        return listing
+    rows = [row for row in listing.rows if row.id in test_ids]
+    missing = sorted(set(test_ids) - {row.id for row in rows})
+    if missing:
+        raise UnexpectedListError(
+            f"test_ids {', '.join(map(str, missing))}: Comp-AI has no control test of that id."
+        )
+    return Listing(rows=rows, bad_rows=listing.bad_rows)
+
+
+def chunk(rows: list[Row]) -> list[list[Row]]:
+    """At most `MAX_CHUNKS` slices; tests of one control stay together where the size allows."""
+    size = max(MIN_CHUNK, -(-len(rows) // MAX_CHUNKS))
+    return [rows[start : start + size] for start in range(0, len(rows), size)]

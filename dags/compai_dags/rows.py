@@ -1,0 +1,52 @@
+"""A control test as it travels between tasks: small, typed, without the details of others."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import msgspec
+
+from compai_client import ControlTest
+from compai_dags.stored import Stored, read_stored
+
+
+class Row(msgspec.Struct, frozen=True, kw_only=True):
+    """One control test; `stored` is what its last result is worth."""
+
+    id: int
+    control_id: int
+    name: str
+    test_type: str
+    schedule: str | None
+    config: Any
+    stored: Stored
+
+    @property
+    def kind(self) -> str:
+        """The test type as it is compared: case and surrounding space do not matter."""
+        return self.test_type.strip().casefold()
+
+    def __str__(self) -> str:
+        return f"control {self.control_id} test {self.id} {self.name!r}"
+
+
+def read_row(test: ControlTest) -> Row:
+    return Row(
+        id=test.id,
+        control_id=test.control_id,
+        name=test.name,
+        test_type=test.test_type,
+        schedule=test.schedule,
+        config=test.config,
+        stored=read_stored(result=test.last_result, details=test.last_details, at=test.last_run_at),
+    )
+
+
+def to_xcom(rows: list[Row]) -> list[dict[str, Any]]:
+    """Plain data: Airflow serialises neither Structs nor enums the same way in every version."""
+    plain: list[dict[str, Any]] = msgspec.to_builtins(rows)
+    return plain
+
+
+def from_xcom(plain: object) -> list[Row]:
+    return msgspec.convert(plain, list[Row])

@@ -1,0 +1,234 @@
+"""One chunk of control tests: evaluate each on its own, post what may be posted, report everything.
+
+Results are overwritten by every post, so posting is safe to repeat. Evidence is not: a retry skips
+what this run already recorded, and an ERROR is held back until no retry is left.
+"""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Callable
+
+import msgspec
+
+from compai_client import CompAIError, ControlTest, TokenError, UnauthorizedError
+from compai_dags import checks
+from compai_dags.checks import CheckContext
+from compai_dags.decisions import Decision, RunIdentity, decide, is_recorded, trailer_of
+from compai_dags.failures import meaning_of, observation_of
+from compai_dags.outcomes import Observation, Outcome, Reason, Result, error
+from compai_dags.rows import Row, read_row
+from compai_dags.trailer import write_details
+
+log = logging.getLogger(__name__)
+
+Evaluate = Callable[[Row, CheckContext], Observation]
+
+# A defect in one check must not take the other tests with it; anything else is not ours to catch.
+_PROGRAMMING_ERRORS = (
+    ArithmeticError,
+    AssertionError,
+    AttributeError,
+    LookupError,
+    RuntimeError,
+    TypeError,
+    ValueError,
+)
+_LOG_LEVELS = {
+    Outcome.ERROR: logging.ERROR,
+    Outcome.UNRECORDED: logging.ERROR,
+    Outcome.FAIL: logging.WARNING,
+    Outcome.NOT_CONFIGURED: logging.WARNING,
+}
+
+
+class Record(msgspec.Struct, frozen=True, kw_only=True):
+    """What became of one test: the outcome, and what Comp-AI was told (None: nothing)."""
+
+    id: int
+    control_id: int
+    name: str
+    outcome: Outcome
+    reason: str | None
+    said: str
+    posted: Result | None
+
+    @property
+    def is_trouble(self) -> bool:
+        return self.outcome in (Outcome.ERROR, Outcome.UNRECORDED)
+
+    def __str__(self) -> str:
+        reason = f"({self.reason})" if self.reason else ""
+        return f"{self.outcome}{reason} control {self.control_id} test {self.id} {self.name!r}"
+
+
+class ChunkRunner:
+    """Runs the tests of one chunk; `records` is right at any moment, also after a time-out."""
+
+    def __init__(
+        self,
+        *,
+        context: CheckContext,
+        identity: RunIdentity,
+        unchecked_pass: bool = False,
+        evaluate: Evaluate = checks.evaluate,
+    ) -> None:
+        self.records: list[Record] = []
+        # Another try may help; nothing that is recorded is repeated in it.
+        self.wants_retry = False
+        self._context = context
+        self._identity = identity
+        self._unchecked_pass = unchecked_pass
+        self._evaluate = evaluate
+        # The error that says that no further call can succeed.
+        self._dead_token: CompAIError | None = None
+
+    def run(self, rows: list[Row]) -> None:
+        """Evaluate and post every test; what goes wrong becomes a record, never an exception."""
+        try:
+            rows = self._as_stored_now(rows)
+        except CompAIError as failure:
+            self._skip_rest(rows, failure)
+            return
+        held: list[tuple[Row, Decision]] = []
+        for position, row in enumerate(rows):
+            if is_recorded(row.stored, self._identity):
+                self._record_earlier_try(row)
+                continue
+            decision = self._decide(row)
+            if decision.observation.outcome is Outcome.ERROR:
+                held.append((row, decision))
+            else:
+                self._post(row, decision)
+            if self._dead_token is not None:
+                self._skip_rest(rows[position + 1 :], self._dead_token)
+                break
+        for row, decision in held:
+            if self.wants_retry:
+                self._record(row, decision, posted=None, because="held back until the last try")
+            else:
+                self._post(row, decision)
+
+    def _as_stored_now(self, rows: list[Row]) -> list[Row]:
+        """The rows as listed, or on a later try as Comp-AI holds them by now."""
+        if self._identity.try_number == 1:
+            return rows
+        listed = self._context.client.list_tests(on_bad_row=lambda _: None)
+        now = {test.id: read_row(test) for test in listed}
+        return [now.get(row.id, row) for row in rows]
+
+    def _decide(self, row: Row) -> Decision:
+        try:
+            observation = self._evaluate(row, self._context)
+        except CompAIError as failure:
+            observation = observation_of(failure, doing="the check")
+            if isinstance(failure, TokenError):
+                self._dead_token = failure
+        except _PROGRAMMING_ERRORS as bug:
+            log.exception("The check of %s has a defect", row)
+            observation = error(
+                Reason.BUG, f"Could not verify: the check has a defect ({type(bug).__name__})."
+            )
+        self._note_transient(observation.transient)
+        return decide(observation, row.stored, unchecked_pass=self._unchecked_pass)
+
+    def _post(self, row: Row, decision: Decision) -> None:
+        if decision.result is None:
+            self._record(row, decision, posted=None, because=decision.kept_because)
+            return
+        if self._dead_token is not None:
+            self._record_lost(row, decision, Reason.AUTH, "the token is dead")
+            return
+        details = write_details(
+            decision.sentence,
+            trailer_of(decision, row.stored, self._identity),
+            decision.result,
+            quoted=decision.observation.quoted,
+        )
+        try:
+            answer = self._context.client.record_test_result(
+                control_id=row.control_id,
+                test_id=row.id,
+                result=decision.result,
+                details=details,
+            )
+        except CompAIError as failure:
+            meaning = meaning_of(failure)
+            self._note_transient(meaning.transient)
+            if isinstance(failure, TokenError | UnauthorizedError):
+                self._dead_token = failure
+            self._record_lost(row, decision, meaning.reason, str(failure))
+            return
+        if _was_stored(answer, row, decision.result, details):
+            self._record(row, decision, posted=decision.result)
+        else:
+            self._record_lost(
+                row, decision, Reason.MALFORMED, "Comp-AI answered with another result"
+            )
+
+    def _note_transient(self, transient: bool) -> None:
+        if transient and not self._identity.is_last_try:
+            self.wants_retry = True
+
+    def _skip_rest(self, rows: list[Row], failure: CompAIError) -> None:
+        meaning = meaning_of(failure)
+        self._note_transient(meaning.transient)
+        for row in rows:
+            skipped = error(meaning.reason, f"Not evaluated, the batch was ended: {failure}")
+            decision = Decision(observation=skipped, result=None, sentence=skipped.sentence)
+            self._record(row, decision, posted=None, because="the batch was ended")
+
+    def _record_earlier_try(self, row: Row) -> None:
+        trailer = row.stored.trailer
+        assert trailer is not None  # noqa: S101 - is_recorded has looked
+        recorded = Observation(
+            outcome=trailer.outcome,
+            reason=Reason(trailer.reason) if trailer.reason else None,
+            sentence=row.stored.said,
+        )
+        decision = Decision(observation=recorded, result=None, sentence=recorded.sentence)
+        self._record(row, decision, posted=None, because=f"recorded in try {trailer.try_number}")
+
+    def _record_lost(self, row: Row, decision: Decision, reason: Reason, why: str) -> None:
+        """The result is known, but not stored. An ERROR is no result: it stays one."""
+        lost = decision.observation
+        if lost.outcome is not Outcome.ERROR:
+            said = f"{lost.outcome} could not be recorded ({why}). {decision.sentence}"
+            lost = Observation(outcome=Outcome.UNRECORDED, reason=reason, sentence=said)
+        self._record(
+            row,
+            Decision(observation=lost, result=None, sentence=lost.sentence),
+            posted=None,
+            because=why,
+        )
+
+    def _record(
+        self, row: Row, decision: Decision, *, posted: Result | None, because: str | None = None
+    ) -> None:
+        observation = decision.observation
+        record = Record(
+            id=row.id,
+            control_id=row.control_id,
+            name=row.name,
+            outcome=observation.outcome,
+            reason=observation.reason,
+            said=decision.sentence,
+            posted=posted,
+        )
+        self.records.append(record)
+        told = f"posted {posted}" if posted else f"nothing posted ({because})"
+        level = _LOG_LEVELS.get(record.outcome, logging.INFO)
+        log.log(level, "%s: %s. %s", record, told, decision.sentence)
+
+
+def _was_stored(answer: ControlTest, row: Row, result: Result, details: str) -> bool:
+    return (answer.id, answer.last_result, answer.last_details) == (row.id, result, details)
+
+
+def explain_trouble(records: list[Record], limit: int = 20) -> str:
+    """Names and reasons of what went wrong, for the exception that turns the task red."""
+    trouble = [record for record in records if record.is_trouble]
+    lines = [f"{record}: {record.said[:200]}" for record in trouble[:limit]]
+    if len(trouble) > limit:
+        lines.append(f"… and {len(trouble) - limit} more, see the log")
+    return "\n".join(lines)

@@ -1,0 +1,114 @@
+"""The verdict on a run of comp_ai_control_tests: counts, and whether the run is red."""
+
+from __future__ import annotations
+
+from collections import Counter
+from typing import Any
+
+import msgspec
+
+from compai_dags.outcomes import Outcome, Reason
+from compai_dags.rows import Row
+from compai_dags.runner import Record, explain_trouble
+from compai_dags.task import PermanentError
+
+
+class Summary(msgspec.Struct, frozen=True, kw_only=True):
+    """Every test counts exactly once; `total` is the sum of the others."""
+
+    passed: int
+    failed: int
+    not_configured: int
+    manual: int
+    not_applicable: int
+    errors: int
+    unrecorded: int
+    # Passes that COMP_AI_UNCHECKED_RESULT asked for: posted, but nothing was checked.
+    unproven: int
+    total: int
+
+    @property
+    def is_clean(self) -> bool:
+        return self.passed + self.manual + self.not_applicable == self.total
+
+    def __str__(self) -> str:
+        return (
+            f"{self.total} control tests: {self.passed} passed, {self.failed} failed, "
+            f"{self.not_configured} not configured, {self.manual} manual, "
+            f"{self.not_applicable} not applicable, {self.errors} could not be verified, "
+            f"{self.unrecorded} could not be recorded, {self.unproven} unproven"
+        )
+
+
+class RunFailedError(PermanentError):
+    """More tests went wrong than COMP_AI_MAX_ERRORS allows; the text names them."""
+
+
+def complete(
+    chunks: list[list[Row]], records: list[list[Record] | None], bad_rows: list[str]
+) -> list[Record]:
+    """All records of the run; a test that nobody reported on and a bad row become errors."""
+    complete: list[Record] = []
+    for index, rows in enumerate(chunks):
+        reported = records[index] if index < len(records) else None
+        complete += reported or []
+        known = {record.id for record in reported or []}
+        complete += [_unreported(row, index) for row in rows if row.id not in known]
+    complete += [_unreadable(bad_row) for bad_row in bad_rows]
+    return complete
+
+
+def summarise(records: list[Record]) -> Summary:
+    counts = Counter(
+        "unproven" if record.reason == Reason.UNCHECKED else record.outcome for record in records
+    )
+    return Summary(
+        passed=counts[Outcome.PASS],
+        failed=counts[Outcome.FAIL],
+        not_configured=counts[Outcome.NOT_CONFIGURED],
+        manual=counts[Outcome.MANUAL],
+        not_applicable=counts[Outcome.NOT_APPLICABLE],
+        errors=counts[Outcome.ERROR],
+        unrecorded=counts[Outcome.UNRECORDED],
+        unproven=counts["unproven"],
+        total=len(records),
+    )
+
+
+def check(summary: Summary, records: list[Record], *, max_errors: int) -> None:
+    """Raise when the run must be red. A failing control test is a finding, not a broken run."""
+    wrong = summary.errors + summary.unrecorded
+    if wrong > max_errors:
+        raise RunFailedError(
+            f"{wrong} of {summary.total} control tests could not be verified or recorded "
+            f"(COMP_AI_MAX_ERRORS is {max_errors}):\n{explain_trouble(records)}"
+        )
+
+
+def to_xcom(summary: Summary) -> dict[str, Any]:
+    plain: dict[str, Any] = msgspec.to_builtins(summary)
+    return plain
+
+
+def _unreported(row: Row, chunk: int) -> Record:
+    return Record(
+        id=row.id,
+        control_id=row.control_id,
+        name=row.name,
+        outcome=Outcome.ERROR,
+        reason=Reason.BUG,
+        said=f"Chunk {chunk} ended without a report on this test: see the log of evaluate_chunk.",
+        posted=None,
+    )
+
+
+def _unreadable(bad_row: str) -> Record:
+    return Record(
+        id=0,
+        control_id=0,
+        name=bad_row,
+        outcome=Outcome.ERROR,
+        reason=Reason.MALFORMED,
+        said="This row of Comp-AI's list cannot be read, so nothing was posted for it.",
+        posted=None,
+    )
