@@ -6,6 +6,7 @@ What an operation is stands in `_operations`; how a call ends, in `_failures`.
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
+from dataclasses import replace
 from types import MappingProxyType, TracebackType
 from typing import Any, Self, TypeVar
 from urllib.parse import urlencode
@@ -17,7 +18,7 @@ from compai_client._auth import Auth, tokens_for
 from compai_client._base_url import Target, explain, is_comp_ai, is_misrouted
 from compai_client._decoding import ShapeError, decode, decode_rows
 from compai_client._errors import BaseUrlError, CallError, NoAnswerError
-from compai_client._failures import usable_answer, wrong_shape
+from compai_client._failures import not_sendable, usable_answer, wrong_shape
 from compai_client._masking import Masker
 from compai_client._models import (
     BadRow,
@@ -100,7 +101,10 @@ class CompAI:
     def record_test_result(
         self, *, control_id: int, test_id: int, result: TestResult, details: str | None
     ) -> ControlTest:
-        """Store a result and return the row; overwrites, so it is safe to repeat."""
+        """Store a result and return the row; overwrites, so it is safe to repeat.
+
+        `details` None erases the details of before.
+        """
         return self._post(
             op.RECORD_TEST_RESULT,
             {"id": control_id, "test_id": test_id},
@@ -198,7 +202,11 @@ class CompAI:
     def _post(
         self, operation: op.Operation[Shape], ids: Mapping[str, int], body: msgspec.Struct
     ) -> Shape:
-        call = self._call(operation, ids, body=msgspec.json.encode(body))
+        call = self._call(operation, ids)
+        try:
+            call = replace(call, body=msgspec.json.encode(body), content_type="application/json")
+        except UnicodeEncodeError:
+            raise not_sendable(call) from None
         return self._ask(operation, call, lambda answer: decode(answer, operation.shape))
 
     def _call(
@@ -207,7 +215,6 @@ class CompAI:
         ids: Mapping[str, int] = _NONE,
         query: Mapping[str, int | None] = _NONE,
         *,
-        body: bytes | None = None,
         target: Target | None = None,
     ) -> Call:
         target = target or self._target
@@ -220,8 +227,6 @@ class CompAI:
             retry=operation.retry,
             timeout_s=operation.timeout_s,
             budget_s=self._settings.budget_s,
-            body=body,
-            content_type=None if body is None else "application/json",
         )
 
     def _ask(self, operation: op.Operation[Any], call: Call, read: Callable[[bytes], Read]) -> Read:

@@ -83,6 +83,19 @@ def wrong_shape(
     return WrongShapeError(pointer=problem.pointer, hint=_SHAPE, **facts)
 
 
+def not_sendable(call: Call) -> RejectedError:
+    """The error for a text that no JSON can carry; nothing was sent."""
+    return RejectedError(
+        operation=call.operation,
+        method=call.method,
+        path=call.path,
+        status=None,
+        attempt=0,
+        detail="a text of the request holds half of a surrogate pair, which UTF-8 cannot express",
+        hint="Nothing was sent",
+    )
+
+
 def _facts(call: Call, exchange: Exchange, mask: Masking) -> dict[str, Any]:
     error, detail = (
         said(exchange.result, mask) if isinstance(exchange.result, Answer) else (None, None)

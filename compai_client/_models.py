@@ -114,11 +114,11 @@ class Health(Struct, frozen=True, kw_only=True):
     version: str
 
 
-class RecordTestResultRequest(Struct, frozen=True, kw_only=True):
-    """Body of recordTestResult; `details` None erases the details of before."""
+class RecordTestResultRequest(Struct, frozen=True, kw_only=True, omit_defaults=True):
+    """Body of recordTestResult; without `details` those of before are erased."""
 
     result: TestResult
-    details: str | None
+    details: str | None = None
 
 
 class CollectGithubEvidenceRequest(Struct, frozen=True, kw_only=True):
