@@ -59,6 +59,12 @@ class Recorded:
         return f"{self.cassette}#{self.index}"
 
     @property
+    def operation_id(self) -> str:
+        """The operation as the contract names it."""
+        first, *rest = self.operation.split("_")
+        return first + "".join(word.capitalize() for word in rest)
+
+    @property
     def accepted(self) -> bool:
         """Whether the service did what it was asked to."""
         return 200 <= self.response.status < 300
