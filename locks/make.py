@@ -1,4 +1,4 @@
-"""Writes the lock files beside it anew: `python locks/make.py` (needs the `uv` package and an index).
+"""Writes the lock files beside it anew: `python locks/make.py` (needs `uv` and an index).
 
 Each has Airflow and the standard provider and nothing else; above all not the kit.
 """
@@ -21,4 +21,4 @@ for version, day in NOT_NEWER_THAN.items():
         *(("--exclude-newer", day) if day else ()),
         *("--output-file", str(HERE / f"airflow-{version}.txt"), "--upgrade", "--quiet"),
     ]
-    subprocess.run(command, input=requirements, text=True, check=True)
+    subprocess.run(command, input=requirements, text=True, check=True)  # noqa: S603 - no shell

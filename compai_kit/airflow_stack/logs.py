@@ -3,25 +3,37 @@
 from collections.abc import Iterable, Mapping
 from typing import Any
 
+_GROUP = "::group::"
+_END_OF_GROUP = "::endgroup::"
+_SOURCES = "Log message source details"  # where Airflow looked for the log; not the task's words
+
 
 def plain_lines(content: Iterable[Any]) -> list[str]:
-    """One line per event and one per exception in it; group markers are left out.
+    """One line per event and one per exception in it, without group markers and log locations.
 
-    Each entry is a mapping (`event`, `error_detail`, …) or, from older log files, a string.
+    Each entry is a mapping (`event`, `error_detail`, …) or, from older log files, a string. When
+    Airflow found nothing but can tell where it looked, that is what comes back.
     """
     lines: list[str] = []
+    about_sources: list[str] = []
+    target = lines
     for entry in content:
         if not isinstance(entry, Mapping):
             lines.extend(str(entry).splitlines())
             continue
         event = str(entry.get("event", ""))
-        if not event.startswith(("::group::", "::endgroup::")):
-            lines.extend(event.splitlines())
-        lines.extend(_exceptions(entry.get("error_detail")))
-    return lines
+        if event.startswith(_GROUP):
+            target = about_sources if _SOURCES in event else lines
+        elif event.startswith(_END_OF_GROUP):
+            target = lines
+        else:
+            target.extend(event.splitlines())
+        target.extend(_exceptions(entry.get("error_detail")))
+    return lines or about_sources
 
 
 def _exceptions(error_detail: object) -> list[str]:
+    """`ExceptionType: its text`, for each exception of the chain."""
     if not isinstance(error_detail, list):
         return []
     return [

@@ -22,6 +22,7 @@ from compai_kit.airflow_stack.configuration import (
 )
 from compai_kit.airflow_stack.errors import (
     AirflowStackError,
+    ApiError,
     ApiUnreachableError,
     BootError,
     ComponentDiedError,
@@ -39,8 +40,9 @@ COMPONENTS: Mapping[str, tuple[str, ...]] = {
     "triggerer": ("triggerer", "--skip-serve-logs"),
 }
 _HEALTHY = "healthy"
+_SERVER_ERRORS = 500
 _POLL_S = 0.1
-_GRACE_S = 3.0
+_GRACE_S = 0.5  # nothing in the temporary home is worth a graceful end (up to 11 s)
 
 
 class ProcessStack:
@@ -194,18 +196,25 @@ class ProcessStack:
         supervised.start(name, command, env=environment, log=self.logs_folder / f"{name}.log")
 
     def _wait_until_ready(self, deadline: float) -> None:
-        missing = "the api-server has not answered yet"
+        missing = ""
         while time.monotonic() < deadline:
             try:
                 self.check()
             except ComponentDiedError as error:
                 raise BootError(f"Airflow {self.version} did not boot: {error}") from error
             try:
-                missing = self._still_missing()
+                now_missing = self._still_missing()
             except ApiUnreachableError:
-                missing = "the api-server does not answer"
-            if not missing:
+                now_missing = "the api-server does not answer yet"
+            except ApiError as error:
+                if error.status < _SERVER_ERRORS:
+                    raise BootError(f"Airflow {self.version} did not boot: {error}") from error
+                now_missing = str(error)
+            if not now_missing:
                 return
+            if now_missing != missing:
+                missing = now_missing
+                self._on_progress(f"Airflow {self.version}: {missing}")
             time.sleep(_POLL_S)
         raise BootError(
             f"Airflow {self.version} was not ready within {self._boot_timeout_s:g} s: {missing}\n"

@@ -1,4 +1,4 @@
-"""Where the pinned lock file of each supported Airflow lies: in the wheel, else in the checkout."""
+"""The supported Airflows and their pinned locks: packaged with the wheel, else the checkout's."""
 
 from pathlib import Path
 
