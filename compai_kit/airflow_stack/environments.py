@@ -21,7 +21,7 @@ from platformdirs import user_cache_path
 from uv import find_uv_bin
 
 from compai_kit.airflow_stack.errors import EnvironmentBuildError
-from compai_kit.airflow_stack.versions import DEFAULT, SUPPORTED, lock_file
+from compai_kit.airflow_stack.locks import DEFAULT, SUPPORTED, lock_file
 
 __all__ = ["DEFAULT", "SUPPORTED", "cache_folder", "ensure_environment", "identity_of"]
 

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from compai_kit.airflow_stack import environments, versions
+from compai_kit.airflow_stack import environments, locks
 from compai_kit.airflow_stack.environments import (
     SUPPORTED,
     cache_folder,
@@ -15,7 +15,7 @@ from compai_kit.airflow_stack.environments import (
     identity_of,
 )
 from compai_kit.airflow_stack.errors import EnvironmentBuildError
-from compai_kit.airflow_stack.versions import lock_file
+from compai_kit.airflow_stack.locks import lock_file
 
 PIN = r"[a-z0-9][a-z0-9.-]*==[0-9][a-z0-9.]*( ; .+)?"
 
@@ -33,7 +33,7 @@ def small_locks(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     folder.mkdir()
     for version in SUPPORTED:
         (folder / f"airflow-{version}.txt").touch()
-    monkeypatch.setattr(versions, "_PACKAGED", folder)
+    monkeypatch.setattr(locks, "_PACKAGED", folder)
     return folder
 
 
