@@ -37,6 +37,52 @@ class Code:
 
 _TABLE = (
     Code(
+        code="CK101",
+        title="The contract is not valid",
+        explanation="""\
+The contract must be an OpenAPI 3.1 document that is valid, closed in itself, and says for every
+operation how it may be repeated (x-retry) and how long a caller waits (x-timeout-seconds).
+Nothing else can be judged by a contract that is broken. Correct the named place.""",
+    ),
+    Code(
+        code="CK102",
+        title="A recorded response does not conform to the contract",
+        explanation="""\
+The live service gave this answer, and the contract does not allow it. Recorded truth outranks the
+document: the contract is wrong. Describe the status, the media type or the field that was
+recorded. A recording is never edited.""",
+    ),
+    Code(
+        code="CK103",
+        title="A request that the service accepted does not conform to the contract",
+        explanation="""\
+The live service accepted this request, and the contract refuses it. Describe it in the contract.
+Only a leniency that nobody should rely on (an array for an object, bytes after the JSON, a padded
+enum) goes into leniencies.yaml beside the recordings, with the reason.""",
+    ),
+    Code(
+        code="CK104",
+        title="A listed leniency is not needed",
+        explanation="""\
+leniencies.yaml lists a recorded request that conforms, or that is not there. The list can only
+shrink: remove the entry, or it would hide a breach that comes later.""",
+    ),
+    Code(
+        code="CK105",
+        title="Nothing recorded proves an operation of the contract",
+        explanation="""\
+The contract describes an operation of which no traffic was recorded, so its description is a
+guess. Record it, or correct an operationId that does not match the name in the recordings'
+index.""",
+    ),
+    Code(
+        code="CK106",
+        title="A recorded call belongs to another operation by the contract",
+        explanation="""\
+By method and path the contract takes this recorded call for another operation than the one that
+was recorded. A path template or an operationId of the contract is wrong.""",
+    ),
+    Code(
         code="CK201",
         title="DAG file does not import",
         explanation="""\

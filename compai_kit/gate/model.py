@@ -12,6 +12,7 @@ from msgspec import Struct
 from compai_kit.findings import Finding
 
 Outcome = Literal["passed", "failed", "error", "skipped", "not run"]
+Answer = Literal["yes", "no", "undecided", "could not run"]
 StepOutcome = Literal["ok", "findings", "could not run", "undecided", "not run"]
 
 
@@ -73,6 +74,8 @@ class ScenarioResult(Struct, frozen=True, kw_only=True):
     outcome: Outcome
     seconds: float
     reason: str = ""
+    failed_at: str = ""
+    """file:line of the assertion"""
     runs: tuple[RunState, ...] = ()
     calls: tuple[Call, ...] = ()
 
@@ -120,6 +123,8 @@ class Verdict(Struct, frozen=True, kw_only=True):
     parsed: tuple[Parsed, ...]
     scenarios: tuple[ScenarioResult, ...]
     findings: tuple[Finding, ...]
+    stack: Stack | None = None
+    kept: "StackKept | None" = None
 
 
 class StepStarted(Struct, frozen=True, kw_only=True, tag=True):
@@ -148,10 +153,18 @@ class StackReady(Struct, frozen=True, kw_only=True, tag=True):
     stack: Stack
 
 
+class ImportProblem(Struct, frozen=True, kw_only=True):
+    """A DAG file that the dag-processor refused, with its traceback or message."""
+
+    file: str
+    error: str
+
+
 class StackFailed(Struct, frozen=True, kw_only=True, tag=True):
     """The stack did not come up; no scenario can say anything."""
 
     reason: str
+    import_problems: tuple[ImportProblem, ...] = ()
 
 
 class StackKept(Struct, frozen=True, kw_only=True, tag=True):

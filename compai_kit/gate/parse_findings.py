@@ -66,6 +66,18 @@ def parse_findings(
     ).findings()
 
 
+def no_dag_file(dags: Path, *, seen: str, reproduce: str) -> Finding:
+    """An empty deployment."""
+    return make_finding(
+        "CK205",
+        where=str(dags),
+        expected="at least one DAG file",
+        seen=seen,
+        fix="point --dags at the folder with the DAG files; look at its .airflowignore",
+        reproduce=reproduce,
+    )
+
+
 @dataclass(frozen=True, kw_only=True)
 class _Judge:
     parsed: Sequence[Parsed]
@@ -76,7 +88,14 @@ class _Judge:
 
     def findings(self) -> list[Finding]:
         if not any(one.files for one in self.parsed):
-            return [self._no_file()]
+            versions = [one.airflow for one in self.parsed]
+            return [
+                no_dag_file(
+                    self.dags,
+                    seen=f"Airflow {_listed(versions)} finds none",
+                    reproduce=self.reproduce(versions),
+                )
+            ]
         faults: dict[ImportFault, list[tuple[str, str]]] = {}
         found: list[Finding] = []
         for one in self.parsed:
@@ -173,17 +192,6 @@ class _Judge:
             f"one DAG, {stem}",
             f"dag_id {_listed(entry.dag_ids)}",
             f"rename one, one DAG per file (or list {entry.file} in .airflowignore)",
-        )
-
-    def _no_file(self) -> Finding:
-        versions = [one.airflow for one in self.parsed]
-        return make_finding(
-            "CK205",
-            where=str(self.dags),
-            expected="at least one DAG file",
-            seen=f"Airflow {_listed(versions)} finds none",
-            fix="point --dags at the folder with the DAG files; look at its .airflowignore",
-            reproduce=self.reproduce(versions),
         )
 
     def _where(self, file: str, line: int | None = None) -> str:

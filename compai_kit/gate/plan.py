@@ -1,12 +1,29 @@
 """What one gate run is asked to do, and the command line that asks for it again."""
 
 import shlex
-from dataclasses import dataclass
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
 from pathlib import Path
+from typing import TypedDict
+
+from compai_kit.gate.model import Scenario
 
 DEFAULT_DAGS = Path("dags")
 DEFAULT_RECORDINGS = Path("tests/cassettes/live")
 DEFAULT_SCENARIOS = Path("tests/e2e")
+
+
+class PlanOptions(TypedDict, total=False):
+    """The options that say nothing about the Airflow version."""
+
+    dags: Path
+    contract: Path | None
+    recordings: Path
+    scenarios: Path
+    report: Path | None
+    names: tuple[str, ...]
+    keep: bool
+    simulator: str | None
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -30,6 +47,18 @@ class GatePlan:
     def version(self) -> str:
         """The Airflow version that runs the scenarios."""
         return self.versions[0]
+
+    def for_versions(self, versions: Sequence[str]) -> "GatePlan":
+        """The same plan on these Airflow versions only."""
+        if self.python is not None:
+            return self
+        return replace(self, versions=tuple(versions), asked_versions=tuple(versions))
+
+    def reproduce(self, scenario: Scenario, among: Sequence[Scenario]) -> str:
+        """The command for one scenario; the DAG is named when the name alone is not enough."""
+        alike = {other.dag for other in among if other.name == scenario.name}
+        name = f"{scenario.dag}/{scenario.name}" if len(alike) > 1 else scenario.name
+        return self.command(name)
 
     def command(self, *scenarios: str) -> str:
         """A shell line that runs the gate again on the same input, on these scenarios only."""

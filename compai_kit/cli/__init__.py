@@ -1,0 +1,1 @@
+"""The command `compai`: one thin module per command."""

@@ -1,0 +1,87 @@
+"""`compai gate`: would these DAGs, on this Airflow, against this Comp-AI, do the right thing?"""
+
+import sys
+from pathlib import Path
+from typing import Unpack
+
+import click
+
+from compai_kit.cli.gate_run import list_scenarios, run
+from compai_kit.gate.plan import (
+    DEFAULT_DAGS,
+    DEFAULT_RECORDINGS,
+    DEFAULT_SCENARIOS,
+    PlanOptions,
+)
+from compai_kit.gate.targets import TargetError, plan_for
+
+_FOLDER = click.Path(exists=True, file_okay=False, path_type=Path)
+_FILE = click.Path(exists=True, dir_okay=False, path_type=Path)
+
+
+@click.command()
+@click.option("--dags", type=_FOLDER, default=DEFAULT_DAGS, show_default=True, help="DAG files.")
+@click.option("--contract", type=_FILE, help="The contract  [default: the kit's own]")
+@click.option(
+    "--recordings",
+    type=_FOLDER,
+    default=DEFAULT_RECORDINGS,
+    show_default=True,
+    help="Recorded traffic that the contract must describe.",
+)
+@click.option(
+    "--scenarios",
+    type=_FOLDER,
+    default=DEFAULT_SCENARIOS,
+    show_default=True,
+    help="The scenario tests.",
+)
+@click.option(
+    "--scenario",
+    "names",
+    multiple=True,
+    metavar="NAME",
+    help="Run this scenario only: NAME, or DAG/NAME (repeatable).",
+)
+@click.option("--list", "only_list", is_flag=True, help="List the scenarios and run nothing.")
+@click.option(
+    "--keep", is_flag=True, help="Afterwards leave the stack running until Ctrl-C; say where."
+)
+@click.option(
+    "--report",
+    type=click.Path(file_okay=False, path_type=Path),
+    help="Write verdict.txt, verdict.json, junit.xml and pytest.log into this folder.",
+)
+@click.option(
+    "--airflow-version",
+    "versions",
+    multiple=True,
+    metavar="V",
+    help="Parse with this Airflow (repeatable); the scenarios run on the first."
+    "  [default: 3.3.2 and 3.1.3]",
+)
+@click.option(
+    "--airflow-python",
+    "python",
+    type=_FILE,
+    help="An interpreter that has Airflow, instead of environments made for it.",
+)
+@click.option(
+    "--simulator", metavar="MODULE:FACTORY", help="Makes the simulator  [default: the kit's own]"
+)
+def gate(
+    only_list: bool,
+    versions: tuple[str, ...],
+    python: Path | None,
+    **options: Unpack[PlanOptions],
+) -> None:
+    """Judge the DAGs: contract, parsing, scenarios on a real Airflow, every call they make.
+
+    The verdict goes to stdout, progress to stderr. Exit codes: 0 yes, 1 findings, 2 usage,
+    3 could not run, 4 undecided.
+    """
+    try:
+        plan = plan_for(versions=versions, python=python, **options)
+    except TargetError as error:
+        raise click.UsageError(str(error)) from error
+    sys.exit(list_scenarios(plan) if only_list else run(plan))

@@ -1,0 +1,23 @@
+"""Step 1: the contract is valid, and what was recorded conforms to it."""
+
+from compai_kit.contract.check import check_recordings, contract_findings, load_leniencies
+from compai_kit.contract.load import default_path, load_contract
+from compai_kit.contract.recordings import load_recordings
+from compai_kit.findings import Finding
+from compai_kit.gate.model import Step
+from compai_kit.gate.plan import GatePlan
+
+
+def check_contract(plan: GatePlan) -> tuple[Step, list[Finding]]:
+    """Raises ContractError or RecordingsError for input that cannot be read."""
+    path = plan.contract or default_path()
+    findings = contract_findings(path, plan.recordings)
+    if findings:
+        words = f"{len(findings)} findings" if len(findings) > 1 else "1 finding"
+        return Step(name="contract", outcome="findings", detail=words), findings
+    contract = load_contract(path)
+    conformance = check_recordings(
+        contract, load_recordings(plan.recordings), load_leniencies(plan.recordings)
+    )
+    detail = f"{len(contract.operations)} operations; {conformance.summary()}"
+    return Step(name="contract", outcome="ok", detail=detail), []

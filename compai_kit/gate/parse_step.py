@@ -1,0 +1,56 @@
+"""Step 2: every DAG file parses, from the bundle, in every Airflow version."""
+
+from collections.abc import Callable, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+
+from compai_kit.airflow_stack.environments import ensure_environment
+from compai_kit.bundle import build_bundle
+from compai_kit.findings import Finding
+from compai_kit.gate.model import Event, Note, Parsed, Step
+from compai_kit.gate.parse import parse_bundle
+from compai_kit.gate.parse_findings import no_dag_file, parse_findings
+from compai_kit.gate.plan import GatePlan
+
+
+def parse_everywhere(
+    plan: GatePlan, scratch: Path, listen: Callable[[Event], None]
+) -> tuple[Step, tuple[Parsed, ...], list[Finding]]:
+    """Environments are made first, one at a time; the versions then parse side by side."""
+
+    def reproduce(versions: Sequence[str]) -> str:
+        return plan.for_versions(versions).command()
+
+    if not any(plan.dags.glob("*.py")):
+        finding = no_dag_file(plan.dags, seen="no *.py at its top", reproduce=plan.command())
+        empty = tuple(Parsed(airflow=version, files=()) for version in plan.versions)
+        return Step(name="parse", outcome="findings", detail="no DAG file"), empty, [finding]
+    bundle = (scratch / "bundle").resolve()
+    build_bundle(bundle, dags=plan.dags)
+    pythons = [
+        plan.python or ensure_environment(version, on_build=lambda text: listen(Note(text=text)))
+        for version in plan.versions
+    ]
+    with ThreadPoolExecutor(len(pythons)) as pool:
+        parsed = tuple(pool.map(lambda python: parse_bundle(bundle, python=python), pythons))
+    findings = parse_findings(parsed, bundle=bundle, dags=plan.dags, reproduce=reproduce)
+    return _step(parsed, findings), parsed, findings
+
+
+def blocked_dags(parsed: Parsed) -> tuple[str, ...]:
+    """DAGs that cannot run because their file does not parse; the file is named like the DAG."""
+    return tuple(Path(entry.file).stem for entry in parsed.files if not entry.dag_ids)
+
+
+def _step(parsed: Sequence[Parsed], findings: Sequence[Finding]) -> Step:
+    files = len({entry.file for one in parsed for entry in one.files})
+    versions = " and ".join(one.airflow for one in parsed)
+    if findings:
+        return Step(
+            name="parse",
+            outcome="findings",
+            detail=f"{len(findings)} in {files} DAG files on Airflow {versions}",
+        )
+    slowest = max(entry.seconds for one in parsed for entry in one.files)
+    detail = f"{files} DAG files on Airflow {versions}; slowest import {slowest:.2f} s"
+    return Step(name="parse", outcome="ok", detail=detail)

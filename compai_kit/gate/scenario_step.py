@@ -1,0 +1,145 @@
+"""Step 3: boot Airflow once and run each DAG through its scenarios, as pytest tests."""
+
+from collections.abc import Callable, Sequence
+from contextlib import ExitStack
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from compai_kit.findings import Finding
+from compai_kit.gate.model import (
+    Collected,
+    Event,
+    ImportProblem,
+    Parsed,
+    ParsedFile,
+    Scenario,
+    ScenarioEnded,
+    ScenarioResult,
+    SessionEnded,
+    Stack,
+    StackFailed,
+    StackKept,
+    StackReady,
+    Step,
+)
+from compai_kit.gate.parse_findings import parse_findings
+from compai_kit.gate.plan import GatePlan
+from compai_kit.gate.scenarios import (
+    PytestOutput,
+    ScenariosCouldNotRunError,
+    pytest_child,
+    unreadable,
+)
+from compai_kit.gate.verdict import coverage_findings, scenario_findings, scenario_step
+
+_ENDED_BY_ITSELF = frozenset({0, 1, 5})  # pytest: all passed, some failed, nothing collected
+
+
+@dataclass
+class ScenarioRun:
+    """What the events said so far; stays readable when the run is cut short."""
+
+    collected: tuple[Scenario, ...] = ()
+    chosen: tuple[Scenario, ...] = ()
+    results: tuple[ScenarioResult, ...] = ()
+    findings: list[Finding] = field(default_factory=list)
+    stack: Stack | None = None
+    kept: StackKept | None = None
+    failure: StackFailed | None = None
+    ended: SessionEnded | None = None
+
+    def hear(self, event: Event) -> None:
+        """Take one event in."""
+        match event:
+            case Collected():
+                self.collected, self.chosen = event.all, event.chosen
+            case StackReady():
+                self.stack = event.stack
+            case StackFailed():
+                self.failure = self.failure or event
+            case StackKept():
+                self.kept = event
+            case ScenarioEnded():
+                self.results += (self._judged(event.result),)
+            case SessionEnded():
+                self.ended = event
+
+    def _judged(self, result: ScenarioResult) -> ScenarioResult:
+        """Without a stack a scenario did not fail: it did not run."""
+        if self.failure is None or result.outcome not in ("failed", "error"):
+            return result
+        return ScenarioResult(
+            scenario=result.scenario,
+            outcome="not run",
+            seconds=result.seconds,
+            reason="the stack was not there",
+        )
+
+
+def run_scenarios(
+    plan: GatePlan,
+    run: ScenarioRun,
+    *,
+    parsed: Parsed,
+    blocked: Sequence[str],
+    output: Path,
+    listen: Callable[[Event], None],
+    resources: ExitStack,
+) -> Step:
+    """Fill `run` and give the step's line. With --keep pytest stays alive in `resources`."""
+    printed = PytestOutput(file=output)
+    try:
+        with ExitStack() as child_resources:
+            log = child_resources.enter_context(output.open("wb"))
+            extra = [f"--compai-blocked-dag={dag_id}" for dag_id in blocked]
+            child = child_resources.enter_context(pytest_child(plan, log, *extra))
+            for event in child.events():
+                run.hear(event)
+                listen(event)
+                if run.kept:
+                    resources.push(child_resources.pop_all())
+                    break
+    finally:  # also after Ctrl-C: what was found until then counts
+        run.findings += _findings(plan, run, parsed)
+    if run.failure and not run.failure.import_problems:
+        return Step(name="scenarios", outcome="could not run", detail=run.failure.reason)
+    if not run.kept:
+        _refuse_incomplete(run, printed)
+    return scenario_step(run.results, run.findings, boot_s=run.stack.seconds if run.stack else 0.0)
+
+
+def _refuse_incomplete(run: ScenarioRun, printed: PytestOutput) -> None:
+    if run.ended is None:
+        raise ScenariosCouldNotRunError(f"pytest ended early: {printed.last_line()}")
+    if run.ended.problems:
+        raise ScenariosCouldNotRunError(unreadable(run.ended.problems))
+    if run.ended.exit_status not in _ENDED_BY_ITSELF:
+        raise ScenariosCouldNotRunError(
+            f"pytest ended with {run.ended.exit_status}: {printed.last_line()}"
+        )
+
+
+def _findings(plan: GatePlan, run: ScenarioRun, parsed: Parsed) -> list[Finding]:
+    dag_ids = [dag_id for entry in parsed.files for dag_id in entry.dag_ids]
+    findings = scenario_findings(run.results, lambda s: plan.reproduce(s, run.collected))
+    if run.ended and not run.ended.problems:
+        findings += coverage_findings(
+            run.collected, dag_ids, folder=str(plan.scenarios), reproduce=plan.command()
+        )
+    if run.failure and run.failure.import_problems:
+        findings += _boot_findings(plan, run.failure.import_problems)
+    return findings
+
+
+def _boot_findings(plan: GatePlan, problems: Sequence[ImportProblem]) -> list[Finding]:
+    """The dag-processor checks more than the parse step, e.g. values that change at each parse."""
+    files = tuple(
+        ParsedFile(file=Path(problem.file).name, dag_ids=(), error=problem.error, seconds=0.0)
+        for problem in problems
+    )
+    return parse_findings(
+        [Parsed(airflow=plan.version, files=files)],
+        bundle=plan.dags.resolve(),
+        dags=plan.dags,
+        reproduce=lambda _: plan.command(),
+    )

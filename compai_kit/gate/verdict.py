@@ -1,0 +1,153 @@
+"""What the scenarios and their calls amount to: findings, steps and the answer. Pure."""
+
+from collections import Counter
+from collections.abc import Callable, Iterable, Sequence
+
+from compai_kit.findings import Finding, make_finding
+from compai_kit.gate.calls import call_findings, call_table
+from compai_kit.gate.model import (
+    Answer,
+    Event,
+    RunState,
+    Scenario,
+    ScenarioEnded,
+    ScenarioResult,
+    StackFailed,
+    StackReady,
+    Step,
+    StepOutcome,
+    TaskState,
+    Verdict,
+)
+
+Reproduce = Callable[[Scenario], str]
+
+_OK_STATES = frozenset({"success", "skipped"})
+
+
+def scenario_findings(results: Iterable[ScenarioResult], reproduce: Reproduce) -> list[Finding]:
+    """One finding per scenario that failed."""
+    return [
+        make_finding(
+            "CK301",
+            where=_where(result),
+            expected=result.scenario.promise or "every assertion of the scenario holds",
+            seen="\n".join([result.reason or "no reason given", *map(run_text, result.runs)]),
+            fix=(
+                "the assertion, the task states and the log say what the DAG did;"
+                " add --keep to look around in the running Airflow"
+            ),
+            reproduce=reproduce(result.scenario),
+        )
+        for result in results
+        if result.outcome in ("failed", "error")
+    ]
+
+
+def run_text(run: RunState) -> str:
+    """A run in a few lines: its state, every task instance with tries, the end of the log."""
+    tasks = ", ".join(_task_text(task) for task in run.tasks) or "no task ran"
+    lines = [f"run of {run.dag}: {run.state} after {run.seconds:.1f} s ({tasks})"]
+    return "\n".join([*lines, *(f"  {line}" for line in run.log_tail)])
+
+
+def coverage_findings(
+    scenarios: Sequence[Scenario], dag_ids: Iterable[str], *, folder: str, reproduce: str
+) -> list[Finding]:
+    """No scenario at all, or a DAG that none of them runs."""
+    if not scenarios:
+        return [
+            make_finding(
+                "CK302",
+                where=folder,
+                expected="at least one scenario",
+                seen="pytest collected none",
+                fix="point --scenarios at the folder with the scenario tests",
+                reproduce=reproduce,
+            )
+        ]
+    covered = {scenario.dag for scenario in scenarios}
+    return [
+        make_finding(
+            "CK303",
+            where=dag_id,
+            expected="at least one scenario that runs this DAG",
+            seen=f"none of {len(scenarios)} does",
+            fix=f'write one in {folder}: @pytest.mark.scenario("{dag_id}", "plain run")',
+            reproduce=reproduce,
+        )
+        for dag_id in dag_ids
+        if dag_id not in covered
+    ]
+
+
+def scenario_step(
+    results: Sequence[ScenarioResult], findings: Sequence[Finding], *, boot_s: float
+) -> Step:
+    """The line about the scenarios."""
+    counts = Counter(result.outcome for result in results)
+    words = [f"{count} {outcome}" for outcome, count in counts.items()] or ["none ran"]
+    outcome: StepOutcome = "ok"
+    if findings:
+        outcome = "findings"
+    elif counts["skipped"] or counts["not run"] or not results:
+        outcome = "undecided"
+    boot = f"; Airflow booted in {boot_s:.1f} s" if boot_s else ""
+    return Step(name="scenarios", outcome=outcome, detail=", ".join(words) + boot)
+
+
+def calls_step(results: Sequence[ScenarioResult], findings: Sequence[Finding]) -> Step:
+    """The line about the calls."""
+    table = call_table(results)
+    calls = sum(cell.calls for cell in table)
+    operations = len({cell.operation for cell in table})
+    if not calls:
+        return Step(name="calls", outcome="not run", detail="no call was made")
+    words = f"{calls} calls to {operations} operations"
+    if findings:
+        broken = sum(cell.violations for cell in table)
+        return Step(
+            name="calls", outcome="findings", detail=f"{words}, {broken} outside the contract"
+        )
+    return Step(name="calls", outcome="ok", detail=f"{words}, all within the contract")
+
+
+def answer(verdict: Verdict) -> Answer:
+    """A run that is not complete outranks findings, and those outrank doubt."""
+    outcomes = {step.outcome for step in verdict.steps}
+    if "could not run" in outcomes:
+        return "could not run"
+    if verdict.findings or "findings" in outcomes:
+        return "no"
+    if "undecided" in outcomes or "not run" in outcomes:
+        return "undecided"
+    return "yes"
+
+
+def verdict_of_session(events: Sequence[Event], *, reproduce: Reproduce) -> Verdict:
+    """The verdict of a plain pytest run with --compai-report: scenarios and calls only."""
+    results = tuple(event.result for event in events if isinstance(event, ScenarioEnded))
+    boot_s = sum(event.stack.seconds for event in events if isinstance(event, StackReady))
+    failed = scenario_findings(results, reproduce)
+    breaches = call_findings(results, reproduce)
+    step = scenario_step(results, failed, boot_s=boot_s)
+    for event in events:
+        if isinstance(event, StackFailed):
+            step = Step(name="scenarios", outcome="could not run", detail=event.reason)
+    return Verdict(
+        steps=(step, calls_step(results, breaches)),
+        parsed=(),
+        scenarios=results,
+        findings=(*failed, *breaches),
+    )
+
+
+def _where(result: ScenarioResult) -> str:
+    scenario = result.scenario
+    return f"{scenario.dag or '-'}: {scenario.name} ({result.failed_at or scenario.where})"
+
+
+def _task_text(task: TaskState) -> str:
+    name = task.task if task.map_index < 0 else f"{task.task}[{task.map_index}]"
+    tries = f" in {task.tries} tries" if task.tries > 1 else ""
+    return f"{name} {task.state}{tries}"

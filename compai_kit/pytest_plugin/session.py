@@ -1,0 +1,60 @@
+"""The session's Airflow, announced to the gate, and kept for a look around when asked to."""
+
+from collections.abc import Iterator
+from contextlib import ExitStack, contextmanager
+from typing import TYPE_CHECKING
+
+from compai_kit.airflow_stack.errors import AirflowStackError, DagImportError
+from compai_kit.bundle import BundleError
+from compai_kit.gate.model import ImportProblem, Note, StackFailed, StackKept, StackReady
+from compai_kit.pytest_plugin.options import PluginSettings
+from compai_kit.pytest_plugin.stack import described, process_stack
+from compai_kit.pytest_plugin.world import STACK_ENVIRONMENT, SimulatedCompAI
+from compai_kit.report.redact import redact, trimmed
+
+if TYPE_CHECKING:
+    from compai_kit.airflow_stack.processes import ProcessStack
+    from compai_kit.pytest_plugin.recorder import Recorder
+
+_REASON_LINES = 30
+
+
+@contextmanager
+def running_stack(
+    settings: PluginSettings, comp_ai: SimulatedCompAI, *, recorder: "Recorder | None"
+) -> "Iterator[ProcessStack]":
+    """Boot, point at the simulator, hand out, and clean up (later, with --keep)."""
+    with ExitStack() as running:
+        try:
+            stack = running.enter_context(
+                process_stack(
+                    dags=settings.dags,
+                    env=STACK_ENVIRONMENT,
+                    version=settings.version,
+                    python=settings.python,
+                    without=settings.blocked_dags,
+                    on_progress=lambda text: recorder.emit(Note(text=text)) if recorder else None,
+                )
+            )
+            stack.api.set_variables(comp_ai.variables)
+        except (AirflowStackError, BundleError) as error:
+            if recorder:
+                recorder.emit(_failure(error, comp_ai))
+            raise
+        if recorder:
+            recorder.emit(StackReady(stack=described(stack)))
+        yield stack
+        if settings.keep and recorder and recorder.lifeline:
+            recorder.emit(StackKept(stack=described(stack), simulator_url=comp_ai.url))
+            recorder.lifeline.wait_until_cut()
+
+
+def _failure(error: Exception, comp_ai: SimulatedCompAI) -> StackFailed:
+    failures = error.failures if isinstance(error, DagImportError) else ()
+    return StackFailed(
+        reason=trimmed(redact(str(error), comp_ai.secrets), lines=_REASON_LINES),
+        import_problems=tuple(
+            ImportProblem(file=failure.filename, error=redact(failure.stack_trace))
+            for failure in failures
+        ),
+    )

@@ -1,0 +1,157 @@
+"""The verdict as text: steps, scenarios per DAG, what was called, findings, the answer last.
+
+The answer comes last because that is what a terminal shows. Every state is a word as well as a
+colour.
+"""
+
+from collections.abc import Iterable, Sequence
+from itertools import groupby
+
+from rich.console import Console, Group, RenderableType
+from rich.padding import Padding
+from rich.table import Table
+from rich.text import Text
+
+from compai_kit.findings import Finding
+from compai_kit.gate.calls import Cell, call_table
+from compai_kit.gate.model import Outcome, ScenarioResult, Step, StepOutcome, Verdict
+from compai_kit.gate.verdict import answer
+
+_STEP_STYLE: dict[StepOutcome, str] = {
+    "ok": "green",
+    "findings": "bold red",
+    "could not run": "bold red",
+    "undecided": "yellow",
+    "not run": "yellow",
+}
+_MARK: dict[Outcome, tuple[str, str, str]] = {
+    "passed": ("✓", "", "green"),
+    "failed": ("✗", "FAILED", "bold red"),
+    "error": ("✗", "ERROR", "bold red"),
+    "skipped": ("○", "skipped", "yellow"),
+    "not run": ("○", "not run", "yellow"),
+}
+_INDENT = (0, 0, 0, 2)
+
+
+def print_verdict(verdict: Verdict, console: Console) -> None:
+    """The whole verdict."""
+    parts: list[RenderableType] = [_steps(verdict.steps)]
+    if verdict.scenarios:
+        parts += [Text(), _scenarios(verdict.scenarios)]
+    if cells := call_table(verdict.scenarios):
+        parts += [Text(), *_calls(cells)]
+    if verdict.findings:
+        parts += [Text(), _heading("Findings"), *_findings(verdict.findings)]
+    parts += [Text(), answer_text(verdict)]
+    console.print(Group(*parts))
+
+
+def answer_text(verdict: Verdict) -> Text:
+    """The last line: yes, no, undecided or could not run, and the shortest reason."""
+    match answer(verdict):
+        case "yes":
+            passed = _count(len(verdict.scenarios), "scenario")
+            versions = " and ".join(parsed.airflow for parsed in verdict.parsed)
+            dags = {dag for one in verdict.parsed for file in one.files for dag in file.dag_ids}
+            parse = f"{_count(len(dags), 'DAG')} on Airflow {versions}, " if versions else ""
+            return Text(f"YES: {parse}{passed} passed, no findings", style="bold green")
+        case "no":
+            counted = _count(len(verdict.findings), "finding")
+            codes = ", ".join(sorted({finding.code for finding in verdict.findings}))
+            hint = f" ({codes}; `compai explain CODE` says more)" if codes else ""
+            return Text(f"NO: {counted}{hint}", style="bold red")
+        case "could not run":
+            step = next(step for step in verdict.steps if step.outcome == "could not run")
+            first = step.detail.partition("\n")[0]
+            return Text(f"COULD NOT RUN: {step.name}: {first}", style="bold red")
+        case _:
+            reasons = [
+                f"{step.name}: {step.detail}"
+                for step in verdict.steps
+                if step.outcome in ("undecided", "not run")
+            ]
+            return Text(f"UNDECIDED: {reasons[0]}", style="bold yellow")
+
+
+def _heading(text: str) -> Text:
+    return Text(text, style="bold")
+
+
+def _steps(steps: Iterable[Step]) -> Table:
+    table = Table.grid(padding=(0, 2))
+    for justify in ("left", "left", "left"):
+        table.add_column(justify=justify)
+    table.add_column(justify="right", no_wrap=True)
+    for step in steps:
+        word = step.outcome if step.outcome == "ok" else step.outcome.upper()
+        seconds = f"{step.seconds:.1f} s" if step.seconds >= 0.05 else ""
+        table.add_row(
+            step.name, Text(word, style=_STEP_STYLE[step.outcome]), Text(step.detail), seconds
+        )
+    return table
+
+
+def _scenarios(results: Sequence[ScenarioResult]) -> Table:
+    table = Table.grid(padding=(0, 2))
+    table.add_column(overflow="fold")
+    table.add_column(justify="right", no_wrap=True)
+    table.add_column(no_wrap=True)
+    ordered = sorted(results, key=lambda result: result.scenario.dag or "")
+    for dag, group in groupby(ordered, key=lambda result: result.scenario.dag):
+        table.add_row(_heading(dag or "(tests that name no DAG)"), "", "")
+        for result in group:
+            mark, word, style = _MARK[result.outcome]
+            name = Text.assemble("  ", (mark, style), " ", result.scenario.name)
+            table.add_row(name, f"{result.seconds:.1f} s", Text(word, style=style))
+            if result.outcome in ("skipped", "not run"):
+                table.add_row(Text(f"      {result.reason}", style="dim"), "", "")
+    return table
+
+
+def _calls(cells: Sequence[Cell]) -> list[RenderableType]:
+    dags = sorted({cell.dag for cell in cells})
+    by_place = {(cell.operation, cell.dag): cell for cell in cells}
+    table = Table(box=None, pad_edge=False, padding=(0, 2), header_style="")
+    table.add_column("")
+    for dag in dags:
+        table.add_column(Text(dag), overflow="fold")
+    for operation in sorted({cell.operation for cell in cells}):
+        table.add_row(operation, *(_cell_text(by_place.get((operation, dag))) for dag in dags))
+    title = "Calls: how often, with which status (by a fault of the scenario, too)"
+    return [_heading(title), Padding(table, _INDENT)]
+
+
+def _cell_text(cell: Cell | None) -> Text:
+    if cell is None:
+        return Text("-", style="dim")
+    statuses = " ".join(
+        status if count == 1 else f"{status}×{count}" for status, count in cell.statuses.items()
+    )
+    text = Text(f"{cell.calls}: {statuses}")
+    if cell.violations:
+        text.append(f", {cell.violations} outside the contract", style="bold red")
+    return text
+
+
+def _findings(findings: Sequence[Finding]) -> list[RenderableType]:
+    parts: list[RenderableType] = []
+    for finding in findings:
+        table = Table.grid(padding=(0, 2))
+        table.add_column(style="dim", no_wrap=True)
+        table.add_column(overflow="fold")
+        for label, text in (
+            ("where", finding.where),
+            ("expected", finding.expected),
+            ("seen", finding.seen),
+            ("fix", finding.fix),
+            ("reproduce", finding.reproduce),
+        ):
+            table.add_row(label, Text(text))
+        title = Text.assemble((finding.code, "bold red"), f" {finding.title}")
+        parts += [title, Padding(table, _INDENT), Text()]
+    return parts[:-1]
+
+
+def _count(number: int, noun: str) -> str:
+    return f"{number} {noun}" if number == 1 else f"{number} {noun}s"
