@@ -225,7 +225,7 @@ class CompAI:
             method=operation.method,
             url=f"{target.base_url.rstrip('/')}{path}{'?' if given else ''}{given}",
             retry=operation.retry,
-            timeout_s=operation.timeout_s,
+            timeout_s=self._settings.read_timeout_s or operation.timeout_s,
             budget_s=self._settings.budget_s,
         )
 

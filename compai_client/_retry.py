@@ -85,9 +85,15 @@ def over_budget(*, elapsed_s: float, wait_s: float, try_s: float, budget_s: floa
     if elapsed_s + wait_s + try_s <= budget_s:
         return ""
     return (
-        f"The next wait of {wait_s:.0f} s was not started: with a try of up to {try_s:.0f} s it "
-        f"would break the budget of {budget_s:.0f} s per call ({elapsed_s:.0f} s are used)"
+        f"The next wait of {seconds(wait_s)} was not started: with a try of up to "
+        f"{seconds(try_s)} it would break the budget of {seconds(budget_s)} per call "
+        f"({seconds(elapsed_s)} are used)"
     )
+
+
+def seconds(value: float) -> str:
+    """For messages: at most one decimal, and none that is zero."""
+    return f"{value:.1f}".removesuffix(".0") + " s"
 
 
 def parse_retry_after(value: str | None, now: datetime) -> float | None:

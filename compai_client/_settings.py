@@ -34,6 +34,8 @@ class ClientSettings:
 
     tries: int = 4
     connect_timeout_s: float = 5.0
+    # None: each operation has its own, as the contract says.
+    read_timeout_s: float | None = None
     backoff_base_s: float = 1.0
     backoff_cap_s: float = 20.0
     retry_after_cap_s: float = 90.0

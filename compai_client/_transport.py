@@ -20,7 +20,7 @@ from requests.auth import AuthBase
 
 from compai_client._answers import Answer, outcome_of
 from compai_client._errors import SettingsError
-from compai_client._retry import Decision, Outcome, RetryClass, decide, over_budget
+from compai_client._retry import Decision, Outcome, RetryClass, decide, over_budget, seconds
 from compai_client._settings import ClientSettings
 from compai_client._version import __version__
 
@@ -203,7 +203,7 @@ class Transport:
                     if self.settings.clock() > deadline:
                         return Failure(
                             text="the answer kept dripping in until the budget of "
-                            f"{call.budget_s:.0f} s per call was used"
+                            f"{seconds(call.budget_s)} per call was used"
                         )
                 return Answer(
                     status=response.status_code,
@@ -244,11 +244,11 @@ def _failure(error: requests.RequestException, call: Call, connect_timeout_s: fl
     if names & {"NameResolutionError", "gaierror"}:
         text = f"the name in {where} is not known"
     elif isinstance(error, requests.ConnectTimeout):
-        text = f"{where} accepted no connection within {connect_timeout_s:g} s"
+        text = f"{where} accepted no connection within {seconds(connect_timeout_s)}"
     elif unsent:
         text = f"no connection to {where} ({_os_reason(causes)})"
     elif isinstance(error, requests.Timeout) or "ReadTimeoutError" in names:
-        text = f"{where} was silent for {call.timeout_s:g} s"
+        text = f"{where} was silent for {seconds(call.timeout_s)}"
     elif isinstance(error, requests.exceptions.SSLError):
         text = f"no TLS with {where} (https on a plain http port?)"
     elif isinstance(
