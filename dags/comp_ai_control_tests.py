@@ -48,7 +48,7 @@ RETRY_DELAY = timedelta(seconds=float(os.environ.get("COMP_AI_TASK_RETRY_DELAY_S
     tags=["comp-ai"],
 )
 def comp_ai_control_tests() -> None:
-    @task(execution_timeout=timedelta(minutes=15))
+    @task(execution_timeout=timedelta(minutes=15), show_return_value_in_logs=False)
     def list_control_tests(params: dict[str, Any] | None = None) -> list[list[dict[str, Any]]]:
         """The control tests in chunks. Reads only."""
         from compai_dags import airflow_adapter, control_tests
@@ -66,13 +66,13 @@ def comp_ai_control_tests() -> None:
             control_tests.evaluate_chunk(here, rows)
 
     # The only leaf: the state of the run is the verdict of this task.
-    @task(trigger_rule="all_done", multiple_outputs=False, execution_timeout=timedelta(minutes=5))
-    def summarise() -> dict[str, int]:
+    @task(trigger_rule="all_done", execution_timeout=timedelta(minutes=5))
+    def summarise() -> None:
         """Count the outcomes, and fail when tests could not be verified or recorded."""
         from compai_dags import airflow_adapter, control_tests
 
         with airflow_adapter.current_task() as here:
-            return control_tests.summarise(here)
+            control_tests.summarise(here)
 
     chunks = list_control_tests()
     evaluate_chunk.expand(rows=chunks) >> summarise()

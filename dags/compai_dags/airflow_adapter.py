@@ -16,6 +16,7 @@ from typing import Any
 from urllib.parse import quote, urlsplit
 
 from airflow.sdk import Connection, Variable, get_current_context
+from airflow.sdk.exceptions import AirflowRuntimeError
 from airflow.sdk.log import mask_secret
 
 from compai_client import CompAI, CompAIError, SettingsError, StaticToken
@@ -52,8 +53,6 @@ def current_task(*, announce_settings: bool = False) -> Iterator[AirflowTask]:
         if announce_settings:
             for origin in task.settings.origins:
                 log.info("%s", origin)
-            for warning in task.settings.warnings:
-                log.warning("%s", warning)
 
 
 class AirflowTask:
@@ -120,10 +119,15 @@ class AirflowTask:
         return self._ti.xcom_pull(task_ids=task_id, key=key, map_indexes=map_index)
 
     def read_variable(self, name: str) -> str | None:
-        return _variable(name)
+        value: object = Variable.get(name, default=None)
+        return value if isinstance(value, str) else None
 
     def write_variable(self, name: str, value: str) -> None:
-        Variable.set(name, value)
+        try:
+            Variable.set(name, value)
+        except AirflowRuntimeError as failure:
+            # What was said cannot be unsaid: failing here would only send it again.
+            log.warning("Variable %s cannot be stored: %s", name, failure)
 
     def _caller(self) -> str:
         facts = {

@@ -42,7 +42,7 @@ def list_chunks(task: Task, *, test_ids: Collection[int]) -> list[list[dict[str,
     task.push(BAD_ROWS, listing.bad_rows)
     chunks = chunk(listing.rows)
     log.info("%s control tests in %s chunks", len(listing.rows), len(chunks))
-    return [rows.to_xcom(part) for part in chunks]
+    return [rows.to_xcom([rows.without_words(row) for row in part]) for part in chunks]
 
 
 def evaluate_chunk(task: Task, chunk_rows: list[dict[str, Any]]) -> None:
@@ -70,8 +70,8 @@ def evaluate_chunk(task: Task, chunk_rows: list[dict[str, Any]]) -> None:
         raise ChunkFailedError(explain_trouble(runner.records))
 
 
-def summarise(task: Task) -> dict[str, Any]:
-    """Counts of the run; raises when more went wrong than COMP_AI_MAX_ERRORS allows."""
+def summarise(task: Task) -> None:
+    """Store the counts of the run; raises when more went wrong than COMP_AI_MAX_ERRORS allows."""
     listed = task.pull(LIST_TASK)
     if listed is None:
         raise summary.RunFailedError(
@@ -86,8 +86,7 @@ def summarise(task: Task) -> dict[str, Any]:
     ]
     records = summary.complete(chunks, reported, task.pull(LIST_TASK, key=BAD_ROWS) or [])
     verdict = summary.summarise(records)
-    counts = summary.to_xcom(verdict)
     log.log(logging.INFO if verdict.is_clean else logging.WARNING, "%s", verdict)
-    task.push("return_value", counts)
+    # Pushed, not returned: the counts of a red run are read as well.
+    task.push("return_value", summary.to_xcom(verdict))
     summary.check(verdict, records, max_errors=task.settings.count("COMP_AI_MAX_ERRORS", default=0))
-    return counts

@@ -33,7 +33,6 @@ _CLIENT_NAMES = {
     "client_id": "COMP_AI_CLIENT_ID",
     "client_secret": SECRET,
 }
-_JWT = re.compile(r"[\w-]+\.[\w-]+\.[\w-]*", re.ASCII)
 _WEB_ADDRESS = re.compile(r"https?://[!-.0-~]+(/[!-~]*)?")
 _SLACK_ID = re.compile(r"[UWS][A-Z0-9]{2,}")
 _SWITCH = {"1": True, "true": True, "0": False, "false": False}
@@ -68,11 +67,10 @@ class Access:
 
 
 class Settings:
-    """Reads settings on demand; `origins` and `warnings` are lines for the log, without values."""
+    """Reads settings on demand; `origins` are lines for the log, without values."""
 
     def __init__(self, places: Places) -> None:
         self.origins: list[str] = []
-        self.warnings: list[str] = []
         self._places = places
         self._from_connection: dict[str, str] | None = None
 
@@ -101,8 +99,6 @@ class Settings:
         origins = dict.fromkeys(credentials, origin)
         if TOKEN in credentials:
             token = credentials[TOKEN]
-            if not _JWT.fullmatch(token):
-                self.warnings.append(f"{TOKEN} from {origin} does not look like a JWT")
             return named_as_settings(lambda: StaticToken(token), origins)
         missing = [name for name in CLIENT if name not in credentials]
         if missing:
