@@ -34,5 +34,11 @@ def text_answer(status: int, text: str, headers: Mapping[str, str] | None = None
     )
 
 
+def without_body(response: HttpResponse) -> HttpResponse:
+    """The answer to HEAD: length and all other headers are those of the GET."""
+    headers = {**response.headers, "content-length": str(len(response.body))}
+    return HttpResponse(status=response.status, headers=headers, body=b"")
+
+
 def empty_answer(status: int, headers: Mapping[str, str] | None = None) -> HttpResponse:
     return HttpResponse(status=status, headers=dict(headers or {}), body=b"")

@@ -14,9 +14,9 @@ from datetime import datetime
 from typing import TYPE_CHECKING, Any
 
 from compai_kit.contract.exchange import HttpRequest, HttpResponse
-from compai_kit.contract.load import Contract, load_contract
+from compai_kit.contract.load import Contract
 from compai_kit.simulator import admin, keycloak_http, slack
-from compai_kit.simulator.answers import error_answer
+from compai_kit.simulator.answers import error_answer, without_body
 from compai_kit.simulator.faults import (
     KEYCLOAK_TOKEN,
     SLACK,
@@ -37,7 +37,7 @@ from compai_kit.simulator.service import Service, with_cors
 from compai_kit.simulator.settings import DEFAULTS, build_settings, merged
 from compai_kit.simulator.slack import SlackMessage
 from compai_kit.simulator.times import format_time, utcnow
-from compai_kit.simulator.verdict import answer_violations, call_violations
+from compai_kit.simulator.verdict import answer_violations, call_violations, own_contract
 from compai_kit.simulator.wsgi import ConnectionCutError, read_request, write_response
 
 if TYPE_CHECKING:
@@ -60,7 +60,7 @@ class SimulatorApp:
         self._first_seed = seed
         self._first_settings = merged(DEFAULTS, settings)
         self._clock = clock
-        self._contract = load_contract() if contract is None else contract
+        self._contract = own_contract() if contract is None else contract
         self._sleep = sleep
         self._admin_from_anywhere = admin_from_anywhere
         self._lock = threading.RLock()
@@ -154,6 +154,8 @@ class SimulatorApp:
             response = self._faulty(fault, None, is_api=is_api)
         else:
             response = self._faulty(fault, self._processed(request, now), is_api=is_api)
+        if response is not None and request.method == "HEAD":
+            response = without_body(response)
         if operation == SLACK:
             status = None if response is None else response.status
             self._slack.append(slack.message(request, status=status, now=now))

@@ -11,7 +11,7 @@ from dataclasses import dataclass, field, fields
 from typing import Any, Literal, get_args
 
 from compai_kit.contract.exchange import HttpResponse
-from compai_kit.simulator.answers import JSON, TEXT, json_answer, json_bytes
+from compai_kit.simulator.answers import JSON, TEXT, json_answer, json_bytes, text_answer
 from compai_kit.simulator.routing import OPERATION_IDS
 
 FaultKind = Literal[
@@ -57,6 +57,12 @@ class Fault:
             raise FaultError(msg)
         if self.when not in get_args(When):
             msg = f"fault when {self.when!r}; known are {', '.join(get_args(When))}"
+            raise FaultError(msg)
+        if not all(isinstance(number, int) for number in (self.after, self.count or 0)):
+            msg = "fault: after and count are whole numbers"
+            raise FaultError(msg)
+        if self.status is not None and self.status not in range(100, 1000):
+            msg = f"fault: status {self.status!r} is no HTTP status"
             raise FaultError(msg)
         if self.after < 0 or (self.count is not None and self.count < 1) or self.delay_s < 0:
             msg = "fault: after and delay_s must not be negative, count at least 1 or null"
@@ -132,8 +138,7 @@ def replacement(fault: Fault, *, window_s: int) -> HttpResponse:
     """The answer of a fault that needs no real one."""
     match fault.kind:
         case "rate_limit":
-            body = {"error": "Too many requests", "retry_after_secs": window_s}
-            response = json_answer(429, body, {"retry-after": str(window_s)})
+            return _too_many_requests(fault, window_s)
         case "html":
             page = fault.body if isinstance(fault.body, str) else LOGIN_PAGE
             headers = {"content-type": "text/html; charset=utf-8"}
@@ -166,6 +171,17 @@ def _other_shape(body: bytes) -> Any:
     except ValueError:
         return {"unexpected": True}
     return {"items": value, "total": len(value)} if isinstance(value, list) else [value]
+
+
+def _too_many_requests(fault: Fault, window_s: int) -> HttpResponse:
+    """Comp-AI's own refusal; a Retry-After of the fault counts in the body as well."""
+    given = {name.lower(): value for name, value in fault.headers.items()}
+    wait = given.get("retry-after", str(window_s))
+    if fault.operation == SLACK:
+        return text_answer(429, "rate_limited", given | {"retry-after": wait})
+    seconds = int(wait) if wait.isdecimal() else window_s
+    body = {"error": "Too many requests", "retry_after_secs": seconds}
+    return json_answer(429, body, given | {"retry-after": wait})
 
 
 def _status(fault: Fault) -> HttpResponse:

@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from typing import Any, Literal
 
 from compai_kit.simulator.settings import GitHubSettings, SettingsError
+from compai_kit.simulator.text import trimmed
 
 EvidenceType = Literal["last_commit", "branch_protection"]
 EVIDENCE_TYPES: tuple[EvidenceType, ...] = ("last_commit", "branch_protection")
@@ -59,7 +60,7 @@ def collect(
 
     That a branch is unprotected is evidence, not an error.
     """
-    name = f"{owner.strip()}/{repo.strip()}"
+    name = f"{trimmed(owner)}/{trimmed(repo)}"
     repository = _repository(settings, name)
     branch = repository.get("default_branch", "main") or "main"
     url = repository.get("url", f"{settings.web_url}/{name}")

@@ -53,7 +53,13 @@ def serve(
 ) -> Iterator[RunningSimulator]:
     """Port 0 takes a free one. Leaving the context stops the server and joins its thread."""
     server = make_server(host, port, app, threaded=True, request_handler=_RequestHandler)
-    thread = threading.Thread(target=server.serve_forever, name="simulator", daemon=True)
+    thread = threading.Thread(
+        target=server.serve_forever,
+        # How long leaving the context may take.
+        kwargs={"poll_interval": 0.02},
+        name="simulator",
+        daemon=True,
+    )
     thread.start()
     try:
         yield RunningSimulator(f"http://{_url_host(host)}:{server.server_port}")

@@ -65,8 +65,7 @@ class Service:
             return empty_answer(404)
         if route.operation_id is None:
             return empty_answer(405, allow)
-        response = self._operate(route, route.operation_id, request, now)
-        return response if request.method != "HEAD" else without_body(response)
+        return self._operate(route, route.operation_id, request, now)
 
     def _operate(
         self, route: Match, operation_id: str, request: HttpRequest, now: datetime
@@ -131,9 +130,3 @@ def with_cors(response: HttpResponse) -> HttpResponse:
     return HttpResponse(
         status=response.status, headers={**response.headers, **_CORS}, body=response.body
     )
-
-
-def without_body(response: HttpResponse) -> HttpResponse:
-    """The answer to HEAD: length and all other headers are those of the GET."""
-    headers = {**response.headers, "content-length": str(len(response.body))}
-    return HttpResponse(status=response.status, headers=headers, body=b"")

@@ -89,6 +89,9 @@ def build_settings(raw: Mapping[str, Any]) -> Settings:
     _refuse_unknown("settings", values, DEFAULTS)
     github = _section(values, "github")
     keycloak = _section(values, "keycloak")
+    if not all(isinstance(secret, str) for secret in keycloak["clients"].values()):
+        msg = "settings.keycloak.clients: every secret must be a string"
+        raise SettingsError(msg)
     if values["database"] not in DATABASES:
         msg = f"settings.database: expected one of {', '.join(DATABASES)}"
         raise SettingsError(msg)
@@ -106,8 +109,19 @@ def _section(values: Mapping[str, Any], name: str) -> dict[str, Any]:
     if not isinstance(section, Mapping):
         msg = f"settings.{name}: expected an object, got {type(section).__name__}"
         raise SettingsError(msg)
-    _refuse_unknown(f"settings.{name}", section, DEFAULTS[name])
+    where = f"settings.{name}"
+    _refuse_unknown(where, section, DEFAULTS[name])
+    for key, default in DEFAULTS[name].items():
+        if _name(section[key]) != _name(default):
+            msg = f"{where}.{key}: expected {_name(default)}, got {_name(section[key])}"
+            raise SettingsError(msg)
     return dict(section)
+
+
+def _name(value: object) -> str:
+    """The JSON name of a value's type."""
+    names = {bool: "true or false", int: "a number", float: "a number", str: "a string"}
+    return names.get(type(value), "an object" if isinstance(value, Mapping) else "something else")
 
 
 def _rate_limit(value: Any) -> RateLimitSettings | None:

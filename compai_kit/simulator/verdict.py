@@ -2,10 +2,18 @@
 
 from __future__ import annotations
 
+from functools import cache
+
 from compai_kit.contract.exchange import HttpRequest, HttpResponse
-from compai_kit.contract.load import Contract
+from compai_kit.contract.load import Contract, load_contract
 from compai_kit.contract.match import match_operation
 from compai_kit.contract.validate import request_violations, response_violations
+
+
+@cache
+def own_contract() -> Contract:
+    """The kit's contract, read once per process; tests make many simulators."""
+    return load_contract()
 
 
 def call_violations(contract: Contract, request: HttpRequest) -> list[str]:

@@ -14,12 +14,6 @@ from compai_kit.simulator.rejections import BodySpec, Integer
 from compai_kit.simulator.settings import Settings
 from compai_kit.simulator.state import Database
 
-# Unicode white space as the service trims it; Python's own strip() also takes four control
-# characters.
-WHITE_SPACE = "\t\n\v\f\r \x85\xa0\u1680\u2028\u2029\u202f\u205f\u3000" + "".join(
-    chr(code) for code in range(0x2000, 0x200B)
-)
-
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Call:
@@ -44,7 +38,3 @@ class Operation:
     query: Mapping[str, Integer] = field(default_factory=dict)
     body: BodySpec | None = None
     public: bool = False
-
-
-def trimmed(text: str) -> str:
-    return text.strip(WHITE_SPACE)

@@ -7,9 +7,10 @@ from __future__ import annotations
 
 from compai_kit.contract.exchange import HttpResponse
 from compai_kit.simulator.answers import error_answer, json_answer
-from compai_kit.simulator.operations.call import Call, Operation, trimmed
+from compai_kit.simulator.operations.call import Call, Operation
 from compai_kit.simulator.rejections import BodyField, BodySpec
 from compai_kit.simulator.state import DatabaseError
+from compai_kit.simulator.text import trimmed
 
 RESULTS = ("pass", "fail", "skipped")
 RESULT_BODY = BodySpec(

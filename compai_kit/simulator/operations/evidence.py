@@ -9,10 +9,11 @@ from __future__ import annotations
 from compai_kit.contract.exchange import HttpResponse
 from compai_kit.simulator.answers import error_answer, json_answer
 from compai_kit.simulator.github import EVIDENCE_TYPES, UpstreamError, collect
-from compai_kit.simulator.operations.call import Call, Operation, trimmed
+from compai_kit.simulator.operations.call import Call, Operation
 from compai_kit.simulator.rejections import BodyField, BodySpec
 from compai_kit.simulator.state import DatabaseError
 from compai_kit.simulator.tables import Evidence
+from compai_kit.simulator.text import trimmed
 from compai_kit.simulator.times import format_process_time
 
 GITHUB_BODY = BodySpec(
