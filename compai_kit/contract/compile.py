@@ -61,7 +61,14 @@ class CompiledOperation:
 @lru_cache(maxsize=32)
 def compiled(contract: Contract) -> Mapping[str, CompiledOperation]:
     """The validators by operationId. Raises ContractInvalidError for what the kit cannot judge."""
-    return {operation_id: _compile(contract, operation_id) for operation_id in contract.operations}
+    operations = {}
+    for operation_id in contract.operations:
+        try:
+            operations[operation_id] = _compile(contract, operation_id)
+        except jsonschema_rs.ValidationError as error:  # of a header, which OpenAPI tools skip
+            problem = f"{operation_id}: a schema is not valid: {error.message}"
+            raise ContractInvalidError(contract.source, [problem]) from error
+    return operations
 
 
 def _compile(contract: Contract, operation_id: str) -> CompiledOperation:
@@ -78,7 +85,7 @@ def _compile(contract: Contract, operation_id: str) -> CompiledOperation:
         ),
         body_required=bool(request.get("required", False)),
         bodies={
-            media.lower(): _validator(content["schema"])
+            media.lower(): _validator(content.get("schema", True))
             for media, content in request.get("content", {}).items()
         },
         responses={
@@ -89,8 +96,10 @@ def _compile(contract: Contract, operation_id: str) -> CompiledOperation:
                 ),
                 bodies={
                     media.lower(): Body(
-                        open=_validator(content["schema"]),
-                        exact=_validator(_closed(contract, operation_id, content["schema"])),
+                        open=_validator(content.get("schema", True)),
+                        exact=_validator(
+                            _closed(contract, operation_id, content.get("schema", True))
+                        ),
                     )
                     for media, content in response.get("content", {}).items()
                 },
@@ -104,7 +113,8 @@ def _needs_bearer(contract: Contract, operation_id: str, description: dict[str, 
     alternatives = description.get("security", contract.resolved.get("security", []))
     schemes = contract.resolved.get("components", {}).get("securitySchemes", {})
     for name in {name for alternative in alternatives for name in alternative}:
-        if (schemes[name]["type"], schemes[name].get("scheme", "").lower()) != ("http", "bearer"):
+        scheme = schemes.get(name, {})
+        if (scheme.get("type"), scheme.get("scheme", "").lower()) != ("http", "bearer"):
             raise ContractInvalidError(
                 contract.source, [f"{operation_id}: security scheme {name} is not bearer"]
             )
@@ -112,7 +122,7 @@ def _needs_bearer(contract: Contract, operation_id: str, description: dict[str, 
 
 
 def _parameter(contract: Contract, operation_id: str, description: dict[str, Any]) -> Parameter:
-    kind = description["schema"].get("type")
+    kind = description.get("schema", {}).get("type")
     if kind not in _PARAMETER_TYPES:
         known = ", ".join(_PARAMETER_TYPES)
         problem = f"{operation_id}: parameter {description['name']} is {kind!r}, not one of {known}"

@@ -4,8 +4,8 @@ Everything that can be wrong with the file is found here and said in the reader'
 the rest of the kit may trust it.
 """
 
-from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import dataclass, field
 from pathlib import Path
 from types import MappingProxyType
 from typing import Any, Literal, get_args
@@ -60,8 +60,8 @@ class Contract:
     """
 
     source: str
-    document: dict[str, Any]
-    resolved: dict[str, Any]
+    document: dict[str, Any] = field(repr=False)
+    resolved: dict[str, Any] = field(repr=False)
     operations: Mapping[str, Operation]
 
     def description_of(self, operation_id: str) -> dict[str, Any]:
@@ -101,15 +101,12 @@ def contract_from(document: object, *, source: str) -> Contract:
         )
     if broken := _broken_references(document):
         raise ContractInvalidError(source, broken)
-    if problems := [
-        _short(error.message, error.absolute_path)
-        for error in OpenAPIV31SpecValidator(document).iter_errors()
-    ]:
+    if problems := _breaches_of_openapi(document):
         raise ContractInvalidError(source, problems)
     resolved: dict[str, Any] = jsonschema_rs.dereference(document, offline=True)
     problems = []
     operations: dict[str, Operation] = {}
-    for path, method, description in _operations(resolved):
+    for path, method, description in _operations(document, resolved):
         problems.extend(_missing_facts(path, method, description))
         if not problems:
             operation = _operation(path, method, description)
@@ -123,8 +120,28 @@ def contract_from(document: object, *, source: str) -> Contract:
     )
 
 
-def _operations(resolved: dict[str, Any]) -> Iterator[tuple[str, str, dict[str, Any]]]:
-    for path, item in resolved.get("paths", {}).items():
+def json_pointer(parts: Iterable[str | int]) -> str:
+    """RFC 6901; empty for the whole document."""
+    return "".join(f"/{str(part).replace('~', '~0').replace('/', '~1')}" for part in parts)
+
+
+def _breaches_of_openapi(document: dict[str, Any]) -> list[str]:
+    problems = []
+    try:
+        for error in OpenAPIV31SpecValidator(document).iter_errors():
+            problems.append(_short(error.message, error.absolute_path))
+    except (KeyError, TypeError, AttributeError, ValueError):
+        # The validator goes on with a document whose shape it has just reported, and stumbles.
+        problems = problems or ["its shape is so far from OpenAPI that the validator fails on it"]
+    return problems
+
+
+def _operations(
+    document: dict[str, Any], resolved: dict[str, Any]
+) -> Iterator[tuple[str, str, dict[str, Any]]]:
+    """Resolved, but in the order in which they are written."""
+    for path in document.get("paths", {}):
+        item = resolved["paths"][path]
         for method in _METHODS:
             if method in item:
                 yield path, method, item[method]
@@ -140,6 +157,8 @@ def _missing_facts(path: str, method: str, description: dict[str, Any]) -> Itera
     seconds = description.get("x-timeout-seconds")
     if isinstance(seconds, bool) or not isinstance(seconds, int | float) or seconds <= 0:
         yield f"{name}: x-timeout-seconds must be a number above 0"
+    if not description.get("responses"):
+        yield f"{name}: responses are missing"
     for status in description.get("responses", {}):
         if not str(status).isdecimal():
             yield f"{name}: status {status!r} is no number; every status is described by itself"
@@ -160,7 +179,7 @@ def _broken_references(document: dict[str, Any]) -> list[str]:
     """Every reference that leaves the file or leads nowhere, with the place that holds it."""
     resolver = jsonschema_rs.Registry([("urn:contract", document)]).resolver("urn:contract")
     broken = []
-    for place, reference in _references(document, ""):
+    for place, reference in _references(document):
         if not reference.startswith("#"):
             broken.append(f"{place}: $ref {reference!r} leaves the file; a contract is one file")
             continue
@@ -171,28 +190,22 @@ def _broken_references(document: dict[str, Any]) -> list[str]:
     return broken
 
 
-def _references(node: object, place: str) -> Iterator[tuple[str, str]]:
+def _references(node: object, *place: str | int) -> Iterator[tuple[str, str]]:
     if isinstance(node, dict):
         if isinstance(node.get("$ref"), str):
-            yield place or "/", node["$ref"]
+            yield json_pointer(place), node["$ref"]
         for key, child in node.items():
-            yield from _references(
-                child, f"{place}/{str(key).replace('~', '~0').replace('/', '~1')}"
-            )
+            yield from _references(child, *place, key)
     elif isinstance(node, list):
         for index, child in enumerate(node):
-            yield from _references(child, f"{place}/{index}")
+            yield from _references(child, *place, index)
 
 
-def _short(message: str, place: object) -> str:
+def _short(message: str, place: Iterable[str | int]) -> str:
     """The first line only: the validator appends the whole document to its message."""
     line = message.strip().splitlines()[0][:_LONGEST_PROBLEM]
-    where = (
-        "/".join(str(part).replace("~", "~0").replace("/", "~1") for part in place)
-        if isinstance(place, list)
-        else ""
-    )
-    return f"/{where}: {line}" if where else line
+    where = json_pointer(place)
+    return f"{where}: {line}" if where else line
 
 
 def _yaml_problem(error: yaml.YAMLError | UnicodeDecodeError) -> str:

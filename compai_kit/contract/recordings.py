@@ -2,6 +2,7 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from functools import lru_cache
 from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
@@ -94,11 +95,22 @@ def _read_index(file: Path) -> list[_IndexEntry]:
 
 def _read_cassette(file: Path) -> list[tuple[HttpRequest, HttpResponse]]:
     try:
-        requests, responses, *_ = deserialize(file.read_text(encoding="utf-8"), yamlserializer)
+        stat = file.stat()
+        return _parse_cassette(file.resolve(), stat.st_mtime_ns, stat.st_size)
     except OSError as error:
         raise RecordingsError(f"{file}: {error.strerror}; index.json names it") from error
     except (yaml.YAMLError, KeyError, TypeError, ValueError) as error:
         raise RecordingsError(f"{file} is not a vcrpy cassette: {type(error).__name__}") from error
+
+
+@lru_cache(maxsize=128)
+def _parse_cassette(
+    file: Path,
+    mtime_ns: int,  # noqa: ARG001 - part of the key: a changed file is read again
+    size: int,  # noqa: ARG001 - as above
+) -> list[tuple[HttpRequest, HttpResponse]]:
+    """Remembered, because a test run reads the same megabytes of YAML dozens of times."""
+    requests, responses, *_ = deserialize(file.read_text(encoding="utf-8"), yamlserializer)
     return [
         (_request(request), _response(response))
         for request, response in zip(requests, responses, strict=True)

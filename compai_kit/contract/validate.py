@@ -18,7 +18,7 @@ from werkzeug.http import parse_options_header
 
 from compai_kit.contract.compile import Body, CompiledOperation, Parameter, compiled
 from compai_kit.contract.exchange import HttpRequest, HttpResponse
-from compai_kit.contract.load import Contract
+from compai_kit.contract.load import Contract, json_pointer
 from compai_kit.contract.match import match_call
 
 _BEARER = re.compile(r"Bearer [!-~]+[ \t]*")
@@ -221,13 +221,13 @@ def _request_body(operation: CompiledOperation, request: HttpRequest) -> Iterato
         yield Violation("body", f"is not JSON: {error}")
         return
     if (doubled := _doubled_key(request.body)) is not None:
-        yield Violation("body", f"has the key {doubled[:60]!r} twice")
+        yield Violation("body", f"has the field {_shown(doubled)} twice")
     yield from _schema_violations(operation.bodies[media], value)
 
 
 def _response_body(body: Body, media: str, content: bytes, *, exact: bool) -> Iterator[Violation]:
     try:
-        value = decode_json(content) if media == "application/json" else content.decode()
+        value = decode_json(content) if _is_json(media) else content.decode()
     except NotJsonError as error:
         yield Violation("body", f"is not JSON: {error}")
         return
@@ -237,12 +237,14 @@ def _response_body(body: Body, media: str, content: bytes, *, exact: bool) -> It
     yield from _schema_violations(body.exact if exact else body.open, value)
 
 
+def _is_json(media: str) -> bool:
+    return media == "application/json" or media.endswith("+json")
+
+
 def _schema_violations(validator: jsonschema_rs.Validator, value: object) -> Iterator[Violation]:
     errors = list(islice(validator.iter_errors(value), _MOST_VIOLATIONS + 1))
     for error in errors[:_MOST_VIOLATIONS]:
-        pointer = "".join(
-            f"/{str(part).replace('~', '~0').replace('/', '~1')}" for part in error.instance_path
-        )
+        pointer = json_pointer(error.instance_path)
         yield Violation(f"body{pointer}", _message(error))
     if len(errors) > _MOST_VIOLATIONS:
         yield Violation("body", f"more than {_MOST_VIOLATIONS} violations; the rest is left out")
@@ -260,12 +262,14 @@ def _message(error: jsonschema_rs.ValidationError) -> str:
         case "required":
             return f"lacks the field {facts['property']}"
         case "additionalProperties":
-            named = [
-                name if _NAME.fullmatch(name) else "(odd name)" for name in facts["unexpected"]
-            ]
-            return f"has fields that the contract does not name: {', '.join(named[:5])}"
+            named = ", ".join(_shown(name) for name in facts["unexpected"][:5])
+            return f"has fields that the contract does not name: {named}"
         case _:
             return error.message[:300].removeprefix("the value ")
+
+
+def _shown(name: str) -> str:
+    return name if _NAME.fullmatch(name) else "(odd name)"
 
 
 def _seen(value: object) -> str:
@@ -276,7 +280,7 @@ def _seen(value: object) -> str:
 
 
 def _doubled_key(body: bytes) -> str | None:
-    """The first key that an object has twice; the service refuses that for fields it knows."""
+    """The first field that an object has twice: readers disagree which of the two counts."""
     doubled: list[str] = []
 
     def pairs(items: list[tuple[str, Any]]) -> dict[str, Any]:
