@@ -16,10 +16,12 @@ from urllib.parse import parse_qsl
 
 import msgspec
 import pytest
-from vcr import VCR
-from vcr.cassette import Cassette
-from vcr.errors import CannotOverwriteExistingCassetteException
-from vcr.serialize import deserialize
+from vcr import VCR  # type: ignore[import-untyped]  # vcrpy has no types
+from vcr.cassette import Cassette  # type: ignore[import-untyped]  # as above
+from vcr.errors import (  # type: ignore[import-untyped]  # as above
+    CannotOverwriteExistingCassetteException,
+)
+from vcr.serialize import deserialize  # type: ignore[import-untyped]  # as above
 
 from compai_client import (
     CallError,

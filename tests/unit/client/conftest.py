@@ -56,7 +56,6 @@ def serve() -> Iterator[Callable[[WsgiApp], str]]:
 
     def start(app: WsgiApp) -> str:
         server = make_server("127.0.0.1", 0, app, threaded=True, request_handler=KeepAlive)
-        server.daemon_threads = True
         thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.01})
         thread.start()
         running.append((server, thread))

@@ -1,4 +1,4 @@
-"""Fault by fault: the error, the number of requests, the waits; for a read and for a write that adds rows.
+"""Fault by fault: the error, the requests, the waits; for a read, an overwrite and an insert.
 
 The waits are exact: the jitter of these clients is its upper bound, so 1, 2 and 4 seconds.
 """
@@ -35,6 +35,8 @@ BACK_OFF = [1.0, 2.0, 4.0]
 HTML = "<!DOCTYPE html><html><head><title>502 Bad Gateway</title></head></html>"
 PAGE = {"content_type": "text/html"}
 LIMITED = {"error": "Too many requests", "retry_after_secs": 60}
+MINUTE = {"retry_after": "60"}
+MOVED = {"location": "https://a.example/x"}
 NOT_SET_UP = {"error": "GitHub integration not configured", "detail": "Set GITHUB_TOKEN"}
 TEST = {
     "id": 1, "control_id": 1, "name": "n", "test_type": "manual", "schedule": None,
@@ -71,7 +73,7 @@ ANSWERS: dict[str, tuple[tuple[Any, ...], type[CallError], list[float], list[flo
     "503 not configured": ((503, NOT_SET_UP), NotConfiguredError, NEVER_AGAIN, NEVER_AGAIN),
     "504": ((504, HTML, PAGE), ServerError, BACK_OFF, NEVER_AGAIN),
     "501": ((501, None), ServerError, NEVER_AGAIN, NEVER_AGAIN),
-    "429 of Comp-AI": ((429, LIMITED, {"retry_after": "60"}), RateLimitedError, [60.0] * 3, [60.0] * 3),
+    "429 of Comp-AI": ((429, LIMITED, MINUTE), RateLimitedError, [60.0] * 3, [60.0] * 3),
     "429 of a proxy": ((429, HTML, PAGE), RateLimitedError, BACK_OFF, NEVER_AGAIN),
     "400 text": ((400, "Invalid URL: x"), RejectedError, NEVER_AGAIN, NEVER_AGAIN),
     "401": ((401, {"error": "Unauthorized"}), UnauthorizedError, NEVER_AGAIN, NEVER_AGAIN),
@@ -85,7 +87,7 @@ ANSWERS: dict[str, tuple[tuple[Any, ...], type[CallError], list[float], list[flo
     "418": ((418, None), UnknownStatusError, NEVER_AGAIN, NEVER_AGAIN),
     "204": ((204, None), UnknownStatusError, NEVER_AGAIN, NEVER_AGAIN),
     "202 JSON": ((202, {}), UnknownStatusError, NEVER_AGAIN, NEVER_AGAIN),
-    "301": ((301, HTML, PAGE | {"location": "https://a.example/x"}), RedirectedError, NEVER_AGAIN, NEVER_AGAIN),
+    "301": ((301, HTML, PAGE | MOVED), RedirectedError, NEVER_AGAIN, NEVER_AGAIN),
     "307": ((307, None, {"location": "/login?x=1"}), RedirectedError, NEVER_AGAIN, NEVER_AGAIN),
 }  # fmt: skip
 
@@ -251,7 +253,7 @@ def test_an_answer_that_drips_ends_with_the_budget(wire: Any) -> None:
     started = real_time.monotonic()
     with (
         CompAI(server.url, auth=StaticToken("a.b.c"), settings=settings) as client,
-        pytest.raises(NoAnswerError, match="kept dripping in until the budget of 0.3 s"),
+        pytest.raises(NoAnswerError, match=r"kept dripping in until the budget of 0\.3 s"),
     ):
         read(client)
     assert real_time.monotonic() - started < 2

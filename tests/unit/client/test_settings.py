@@ -112,7 +112,7 @@ def test_good_prefixes(prefix: str) -> None:
     "prefix", ["api/v1", "/api//v1", "/api v1", " /api/v1", "/api/v1\n", "/a?b", "/ä", "//x", None]
 )
 def test_bad_prefix_is_refused_by_name(prefix: Any) -> None:
-    with pytest.raises(SettingsError, match="^api_prefix must be"):
+    with pytest.raises(SettingsError, match=r"^api_prefix must be"):
         CompAI("http://comp-ai:3002", auth=StaticToken("a.b.c"), api_prefix=prefix)
 
 
