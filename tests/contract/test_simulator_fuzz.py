@@ -96,8 +96,8 @@ def config(url: str, examples: int) -> schemathesis.Config:
 def test_every_answer_is_described_by_the_contract() -> None:
     contract = load_contract()
     app = create_app(json.loads(SEED_FILE.read_text()), SETTINGS, contract=contract)
-    result = fuzz(app, contract, examples=40)
-    print(f"{sum(result.cases.values())} cases: {dict(result.cases)}")
+    result = fuzz(app, contract, examples=25)
+    print(f"{sum(result.cases.values())} cases: {dict(result.cases)}")  # noqa: T201  # the figure
     assert result.failures == []
     assert sum(result.cases.values()) > 500
     # The simulator's own ledger judged the same answers.
