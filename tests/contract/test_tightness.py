@@ -127,7 +127,7 @@ class Tally:
     def summary(self) -> str:
         killed = self.must_be_refused - len(self.survivors)
         return (
-            f"{killed} of {self.must_be_refused} mutants that must be refused are refused; "
+            f"killed {killed}/{self.must_be_refused} mutants of recorded answers; "
             f"{self.rightly_accepted} that {len(self.used)} listed reasons allow are accepted"
         )
 
