@@ -17,25 +17,18 @@ from compai_kit.contract.exchange import HttpRequest, HttpResponse
 from compai_kit.contract.load import Contract
 from compai_kit.simulator import admin, keycloak_http, slack
 from compai_kit.simulator.answers import error_answer, without_body
-from compai_kit.simulator.faults import (
-    KEYCLOAK_TOKEN,
-    SLACK,
-    Fault,
-    FaultBoard,
-    replacement,
-    spoiled,
-)
+from compai_kit.simulator.faults import Fault, FaultBoard, replacement, spoiled
 from compai_kit.simulator.github import check_repositories
 from compai_kit.simulator.keycloak import Keycloak
 from compai_kit.simulator.ledger import Ledger, LedgerEntry, Noted
 from compai_kit.simulator.operations import OPERATIONS
 from compai_kit.simulator.operations.call import Call
 from compai_kit.simulator.ratelimit import RateLimit
-from compai_kit.simulator.routing import match_route
 from compai_kit.simulator.seed import dump_state, load_seed
 from compai_kit.simulator.service import Service, with_cors
 from compai_kit.simulator.settings import DEFAULTS, build_settings, merged
 from compai_kit.simulator.slack import SlackMessage
+from compai_kit.simulator.target import Target, target_of
 from compai_kit.simulator.times import format_time, utcnow
 from compai_kit.simulator.verdict import answer_violations, call_violations, own_contract
 from compai_kit.simulator.wsgi import ConnectionCutError, read_request, write_response
@@ -64,6 +57,7 @@ class SimulatorApp:
         self._sleep = sleep
         self._admin_from_anywhere = admin_from_anywhere
         self._lock = threading.RLock()
+        self._resets = 0
         self.reset()
 
     def reset(
@@ -91,6 +85,7 @@ class SimulatorApp:
             self._ledger = Ledger(built.secrets)
             self._faults = FaultBoard()
             self._slack: list[SlackMessage] = []
+            self._resets += 1
 
     def perform(self, call: Call) -> HttpResponse:
         """Runs one operation of Comp-AI whose parameters and token are in order."""
@@ -131,84 +126,82 @@ class SimulatorApp:
 
     def handle(self, request: HttpRequest) -> HttpResponse | None:
         """The answer to a call, or None for a connection that is cut."""
-        operation = _operation_of(request)
-        is_api = _is_api(request)
+        target = target_of(request)
         with self._lock:
-            fault = self._faults.take(operation, is_api=is_api)
+            fault = self._faults.take(target.operation, is_api=target.is_api)
+            resets = self._resets
         if fault is not None and fault.kind == "slow" and fault.when == "before":
             self._sleep(fault.delay_s)
         with self._lock:
-            response = self._judged(request, operation, fault, is_api=is_api)
+            if resets != self._resets:
+                # A call that was still waiting belongs to a world that is gone.
+                return None
+            response = self._judged(request, target, fault)
         if fault is not None and fault.kind == "slow" and fault.when == "after":
             self._sleep(fault.delay_s)
         return response
 
     def _judged(
-        self, request: HttpRequest, operation: str | None, fault: Fault | None, *, is_api: bool
+        self, request: HttpRequest, target: Target, fault: Fault | None
     ) -> HttpResponse | None:
         now = self._clock()
         if fault is not None and fault.kind == "token_expiry":
             self.service.keycloak.kill_all()
-        token = self.service.token_verdict(request, now=now) if is_api else None
-        if fault is not None and fault.replaces_call:
-            response = self._faulty(fault, None, is_api=is_api)
-        else:
-            response = self._faulty(fault, self._processed(request, now), is_api=is_api)
-        if response is not None and request.method == "HEAD":
-            response = without_body(response)
-        if operation == SLACK:
+        token = self.service.token_verdict(request, now=now) if target.is_api else None
+        response = self._answered(request, target, fault, now)
+        if target.system == "slack":
             status = None if response is None else response.status
             self._slack.append(slack.message(request, status=status, now=now))
+        judge_answer = target.is_api and fault is None
         self._ledger.note(
             Noted(
                 at=format_time(now),
-                operation=operation,
+                operation=target.operation,
                 request=request,
                 response=response,
                 token=token,
                 stored=self.service.database.drain_journal(),
                 fault=None if fault is None else fault.kind,
-                request_violations=call_violations(self._contract, request) if is_api else [],
-                response_violations=answer_violations(self._contract, operation, request, response)
-                if is_api and fault is None
+                request_violations=call_violations(self._contract, request)
+                if target.is_api
+                else [],
+                response_violations=answer_violations(self._contract, request, response)
+                if judge_answer
                 else [],
             )
         )
         return response
 
-    def _processed(self, request: HttpRequest, now: datetime) -> HttpResponse:
-        if keycloak_http.is_keycloak_path(request.url_path):
-            return keycloak_http.answer(request, self.service.keycloak, now=now)
-        if request.url_path.startswith(slack.PREFIX):
-            return slack.answer(request)
-        return self.service.respond(request, now=now)
-
-    def _faulty(
-        self, fault: Fault | None, response: HttpResponse | None, *, is_api: bool
+    def _answered(
+        self, request: HttpRequest, target: Target, fault: Fault | None, now: datetime
     ) -> HttpResponse | None:
-        if fault is None or fault.kind in ("slow", "token_expiry"):
-            return response
-        if fault.kind == "reset":
+        """Processes the call unless a fault replaces it; the fault has the last word."""
+        response: HttpResponse | None = None
+        if fault is None or not fault.replaces_call:
+            response = self._processed(request, target, now)
+        if fault is not None and fault.kind == "reset":
             return None
-        if fault.kind in ("truncate", "wrong_shape") and response is not None:
+        if fault is not None and fault.spoils_answer:
+            response = self._spoiled(fault, target, response)
+        if response is not None and request.method == "HEAD":
+            return without_body(response)
+        return response
+
+    def _processed(self, request: HttpRequest, target: Target, now: datetime) -> HttpResponse:
+        match target.system:
+            case "keycloak":
+                return keycloak_http.answer(request, self.service.keycloak, now=now)
+            case "slack":
+                return slack.answer(request)
+            case "comp-ai":
+                return self.service.respond(request, now=now)
+
+    def _spoiled(self, fault: Fault, target: Target, response: HttpResponse | None) -> HttpResponse:
+        if response is not None and not fault.replaces_answer:
             return spoiled(fault, response)
         answer = replacement(fault, window_s=self.service.window_s)
-        return with_cors(answer) if is_api and fault.kind != "html" else answer
-
-
-def _operation_of(request: HttpRequest) -> str | None:
-    """Whose call this is, for faults and ledger; None is no known operation."""
-    if keycloak_http.is_keycloak_path(request.url_path):
-        return KEYCLOAK_TOKEN if keycloak_http.is_token_path(request.url_path) else None
-    if request.url_path.startswith(slack.PREFIX):
-        return SLACK
-    route = match_route(request.method, request.url_path)
-    return None if route is None else route.operation_id
-
-
-def _is_api(request: HttpRequest) -> bool:
-    path = request.url_path
-    return not (keycloak_http.is_keycloak_path(path) or path.startswith(slack.PREFIX))
+        # HTML comes from a proxy in front, which knows nothing of Comp-AI's headers.
+        return with_cors(answer) if target.is_api and fault.kind != "html" else answer
 
 
 def create_app(

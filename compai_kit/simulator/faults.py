@@ -82,9 +82,19 @@ class Fault:
         }
 
     @property
+    def replaces_answer(self) -> bool:
+        """The answer, if there is one, has nothing of the real one."""
+        return self.kind in ("status", "reset", "html", "rate_limit")
+
+    @property
     def replaces_call(self) -> bool:
         """The call is not processed at all."""
-        return self.when == "before" and self.kind in ("status", "reset", "html", "rate_limit")
+        return self.replaces_answer and self.when == "before"
+
+    @property
+    def spoils_answer(self) -> bool:
+        """The caller gets something else than Comp-AI would have said."""
+        return self.replaces_answer or self.kind in ("truncate", "wrong_shape")
 
 
 def fault_from_json(raw: Any) -> Fault:

@@ -26,7 +26,7 @@ _SECRET_FIELDS = re.compile(
 )
 _SECRET_HEADERS = frozenset({"authorization", "cookie", "proxy-authorization"})
 # `compai-client/1.2 (dag=a; run=b; task=c; map=-1; try=1)`
-_CALLER = re.compile(r"\((dag=[^()]*(?:\([^()]*\)[^()]*)*)\)")
+_CALLER = re.compile(r"\((.*)\)")
 _CALLER_KEYS = ("dag", "run", "task", "map", "try")
 
 
@@ -156,8 +156,8 @@ def _decoded(body: bytes) -> Any:
 
 def caller(user_agent: str) -> dict[str, str] | None:
     """Which task try called, by the comment of the client's User-Agent."""
-    found = _CALLER.search(user_agent)
-    if found is None:
+    comment = _CALLER.search(user_agent)
+    if comment is None:
         return None
-    pairs = (part.strip().partition("=") for part in found.group(1).split(";"))
-    return {key: value for key, _, value in pairs if key in _CALLER_KEYS}
+    pairs = (part.strip().partition("=") for part in comment[1].split(";"))
+    return {key: value for key, _, value in pairs if key in _CALLER_KEYS} or None

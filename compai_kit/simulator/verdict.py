@@ -27,12 +27,11 @@ def call_violations(contract: Contract, request: HttpRequest) -> list[str]:
 
 
 def answer_violations(
-    contract: Contract, operation: str | None, request: HttpRequest, response: HttpResponse | None
+    contract: Contract, request: HttpRequest, response: HttpResponse | None
 ) -> list[str]:
     """Only answers of operations that the contract describes can be judged."""
+    operation = match_operation(contract, request.method, request.url_path)
     if response is None or operation is None:
         return []
-    if match_operation(contract, request.method, request.url_path) is None:
-        return []
-    found = response_violations(contract, operation, response, method=request.method)
+    found = response_violations(contract, operation.id, response, method=request.method)
     return [str(violation) for violation in found]

@@ -234,6 +234,24 @@ class TestLedger:
         assert entry.stored == [{"table": "control_tests", "id": 1, "change": "update"}]
         assert (entry.request_violations, entry.response_violations) == ([], [])
 
+    @pytest.mark.parametrize(
+        ("agent", "caller"),
+        [
+            ("compai-client/0.1", None),
+            ("curl/8 (x86_64; linux)", None),
+            ("compai-client/0.1 (dag=d)", {"dag": "d"}),
+            (
+                "c/1 (dag=d; run=a (b) c; map=-1; other=x)",
+                {"dag": "d", "run": "a (b) c", "map": "-1"},
+            ),
+        ],
+    )
+    def test_a_caller_is_what_its_comment_says(
+        self, world: World, agent: str, caller: dict[str, str] | None
+    ) -> None:
+        world.call("GET", "/health", headers={"user-agent": agent})
+        assert world.app.ledger_entries()[0].caller == caller
+
     def test_the_contract_judges_the_request(self, world: World) -> None:
         world.post_result(result="PASS")
         world.call("GET", "/api/v1/tests?control_id=abc", headers={})
@@ -351,6 +369,14 @@ class TestReset:
         assert [world.status(), world.status()] == [200, 429]
         world.app.reset()
         assert [world.status(), world.status()] == [200, 200]
+
+    def test_a_call_that_was_still_waiting_does_not_reach_the_next_world(
+        self, world: World
+    ) -> None:
+        world.app.set_faults(Fault(kind="slow", operation="recordTestResult"))
+        world.app._sleep = lambda _: world.app.reset()
+        assert world.post_result(result="pass") is None
+        assert (world.last_result, world.app.ledger_entries()) == (None, [])
 
     def test_a_bad_seed_leaves_everything_as_it_was(self, world: World) -> None:
         world.post_result(result="pass")

@@ -1,0 +1,34 @@
+"""Whom a call is for: Comp-AI, Keycloak and Slack share one port."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Literal
+
+from compai_kit.contract.exchange import HttpRequest
+from compai_kit.simulator import keycloak_http, slack
+from compai_kit.simulator.faults import KEYCLOAK_TOKEN, SLACK
+from compai_kit.simulator.routing import match_route
+
+
+@dataclass(frozen=True, slots=True)
+class Target:
+    """`operation` as faults and the ledger name it; None is no known operation."""
+
+    system: Literal["comp-ai", "keycloak", "slack"]
+    operation: str | None
+
+    @property
+    def is_api(self) -> bool:
+        return self.system == "comp-ai"
+
+
+def target_of(request: HttpRequest) -> Target:
+    """Whatever is neither Keycloak's nor Slack's is a call to Comp-AI, if only to be a 404."""
+    if keycloak_http.is_keycloak_path(request.url_path):
+        is_token = keycloak_http.is_token_path(request.url_path)
+        return Target("keycloak", KEYCLOAK_TOKEN if is_token else None)
+    if request.url_path.startswith(slack.PREFIX):
+        return Target("slack", SLACK)
+    route = match_route(request.method, request.url_path)
+    return Target("comp-ai", None if route is None else route.operation_id)
