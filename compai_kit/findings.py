@@ -127,6 +127,15 @@ The folder holds nothing that Airflow would parse. An empty deployment is never 
 check `--dags` and `.airflowignore`.""",
     ),
     Code(
+        code="CK206",
+        title="Support code is parsed as DAG files",
+        explanation="""\
+Airflow looks for DAGs in every Python file below the DAG folder, unless .airflowignore keeps it
+out. Support packages must be kept out: parsing them costs time at every pass, and a failure in
+one of them is reported as a broken DAG. Write the folder's name without a slash at the end:
+Airflow 3.1 does not apply a pattern that ends in one.""",
+    ),
+    Code(
         code="CK301",
         title="Scenario failed",
         explanation="""\

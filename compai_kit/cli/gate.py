@@ -67,7 +67,9 @@ _FILE = click.Path(exists=True, dir_okay=False, path_type=Path)
     help="An interpreter that has Airflow, instead of environments made for it.",
 )
 @click.option(
-    "--simulator", metavar="MODULE:FACTORY", help="Makes the simulator  [default: the kit's own]"
+    "--simulator",
+    metavar="MODULE:FACTORY",
+    help="Makes the simulator; FILE.py:FACTORY works, too.  [default: the kit's own]",
 )
 def gate(
     only_list: bool,

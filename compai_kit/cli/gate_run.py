@@ -37,10 +37,11 @@ def run(plan: GatePlan) -> ExitCode:
             _chosen(plan)
         with ExitStack() as running:
             with Progress(err) as progress:
-                verdict = running.enter_context(gate_run(plan, listen=progress.hear))
+                gated = running.enter_context(gate_run(plan, listen=progress.hear))
+            verdict = gated.verdict
             print_verdict(verdict, out)
             if plan.report:
-                write_report(verdict, plan.report)
+                write_report(verdict, plan.report, pytest_output=gated.pytest_output)
             if verdict.kept:
                 _wait(verdict.kept, out, err)
     except KeyboardInterrupt:

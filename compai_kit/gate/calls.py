@@ -9,6 +9,8 @@ from compai_kit.findings import Finding, make_finding
 from compai_kit.gate.model import Call, Scenario, ScenarioResult
 
 NO_ROUTE = "(no such route)"
+# Simulated beside Comp-AI, and not described by its contract.
+OTHER_SERVICES = frozenset({"keycloakToken", "slack"})
 CUT = "cut"
 
 

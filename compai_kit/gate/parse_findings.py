@@ -105,6 +105,7 @@ class _Judge:
                     faults.setdefault(fault, []).append((one.airflow, entry.file))
         found += [self._import_error(fault, hits) for fault, hits in faults.items()]
         found += self._shared(self._without_dag)
+        found += self._support_code()
         found += self._shared(self._duplicate)
         found += self._shared(self._misnamed)
         return found
@@ -167,7 +168,7 @@ class _Judge:
 
     @staticmethod
     def _without_dag(entry: ParsedFile) -> tuple[str, str, str, str] | None:
-        if entry.error or entry.dag_ids:
+        if entry.error or entry.dag_ids or "/" in entry.file:
             return None
         return (
             "CK202",
@@ -175,6 +176,30 @@ class _Judge:
             "the file imports and makes no DAG",
             "call the DAG function at the end of the file, or move support code to compai_dags/",
         )
+
+    def _support_code(self) -> list[Finding]:
+        """One finding per package that .airflowignore does not keep out."""
+        hits: dict[str, dict[str, int]] = {}
+        for one in self.parsed:
+            for entry in one.files:
+                folder, slash, _ = entry.file.partition("/")
+                if slash and not entry.error and not entry.dag_ids:
+                    per_version = hits.setdefault(folder, {})
+                    per_version[one.airflow] = per_version.get(one.airflow, 0) + 1
+        return [
+            make_finding(
+                "CK206",
+                where=self._where(folder),
+                expected="only DAG files are parsed as DAG files",
+                seen=", ".join(
+                    f"Airflow {version} parses {count} files of {folder}"
+                    for version, count in per_version.items()
+                ),
+                fix=f"write {folder} into .airflowignore, without a slash at the end",
+                reproduce=self.reproduce(list(per_version)),
+            )
+            for folder, per_version in hits.items()
+        ]
 
     def _duplicate(self, entry: ParsedFile) -> tuple[str, str, str, str] | None:
         if not entry.error or _DUPLICATE not in entry.error:

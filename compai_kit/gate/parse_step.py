@@ -39,18 +39,16 @@ def parse_everywhere(
 
 def blocked_dags(parsed: Parsed) -> tuple[str, ...]:
     """DAGs that cannot run because their file does not parse; the file is named like the DAG."""
-    return tuple(Path(entry.file).stem for entry in parsed.files if not entry.dag_ids)
+    top_level = (entry for entry in parsed.files if "/" not in entry.file)
+    return tuple(Path(entry.file).stem for entry in top_level if not entry.dag_ids)
 
 
 def _step(parsed: Sequence[Parsed], findings: Sequence[Finding]) -> Step:
-    files = len({entry.file for one in parsed for entry in one.files})
+    files = len({entry.file for one in parsed for entry in one.files if entry.dag_ids})
     versions = " and ".join(one.airflow for one in parsed)
     if findings:
-        return Step(
-            name="parse",
-            outcome="findings",
-            detail=f"{len(findings)} in {files} DAG files on Airflow {versions}",
-        )
+        counted = "1 finding" if len(findings) == 1 else f"{len(findings)} findings"
+        return Step(name="parse", outcome="findings", detail=f"{counted} on Airflow {versions}")
     slowest = max(entry.seconds for one in parsed for entry in one.files)
     detail = f"{files} DAG files on Airflow {versions}; slowest import {slowest:.2f} s"
     return Step(name="parse", outcome="ok", detail=detail)

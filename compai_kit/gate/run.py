@@ -8,6 +8,7 @@ import tempfile
 import time
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager
+from dataclasses import dataclass
 from pathlib import Path
 
 from compai_kit.airflow_stack.errors import AirflowStackError
@@ -22,7 +23,7 @@ from compai_kit.gate.parse import ParseCouldNotRunError
 from compai_kit.gate.parse_step import blocked_dags, parse_everywhere
 from compai_kit.gate.plan import GatePlan
 from compai_kit.gate.scenario_step import ScenarioRun, run_scenarios
-from compai_kit.gate.scenarios import ScenariosCouldNotRunError
+from compai_kit.gate.scenarios import PytestOutput, ScenariosCouldNotRunError
 from compai_kit.gate.verdict import calls_step
 from compai_kit.pytest_plugin.world import SimulatorFactoryError
 from compai_kit.report.redact import redact, trimmed
@@ -43,12 +44,26 @@ KNOWN_FAILURES = (
 )
 
 
+@dataclass(frozen=True, kw_only=True)
+class Gated:
+    """What a gate run leaves: the verdict, and what pytest printed (None: it was not started)."""
+
+    verdict: Verdict
+    pytest_output: str | None
+
+
 @contextmanager
-def gate_run(plan: GatePlan, *, listen: Listener) -> Iterator[Verdict]:
+def gate_run(plan: GatePlan, *, listen: Listener) -> Iterator[Gated]:
     """Run all steps and give the verdict. A kept stack runs until the context is left."""
     with ExitStack() as resources:
         scratch = resources.enter_context(tempfile.TemporaryDirectory(prefix="compai-gate-"))
-        yield _GateRun(plan, listen, Path(scratch), resources).verdict()
+        run = _GateRun(plan, listen, Path(scratch), resources)
+        verdict = run.verdict()
+        output = run.pytest_log
+        yield Gated(
+            verdict=verdict,
+            pytest_output=PytestOutput(file=output).text if output.exists() else None,
+        )
 
 
 class _Stop(Exception):  # noqa: N818 - it ends the steps and is no error
@@ -62,6 +77,7 @@ class _GateRun:
         self._plan = plan
         self._listen = listen
         self._scratch = scratch
+        self.pytest_log = scratch / "pytest.log"
         self._resources = resources
         self._steps: list[Step] = []
         self._findings: list[Finding] = []
@@ -125,7 +141,7 @@ class _GateRun:
             self._scenarios,
             parsed=self._parsed[0],
             blocked=blocked_dags(self._parsed[0]),
-            output=self._scratch / "pytest.log",
+            output=self.pytest_log,
             listen=self._listen,
             resources=self._resources,
         )

@@ -4,7 +4,7 @@ from collections import Counter
 from collections.abc import Callable, Iterable, Sequence
 
 from compai_kit.findings import Finding, make_finding
-from compai_kit.gate.calls import call_findings, call_table
+from compai_kit.gate.calls import OTHER_SERVICES, call_findings, call_table
 from compai_kit.gate.model import (
     Answer,
     Event,
@@ -98,12 +98,12 @@ def scenario_step(
 
 def calls_step(results: Sequence[ScenarioResult], findings: Sequence[Finding]) -> Step:
     """The line about the calls."""
-    table = call_table(results)
+    table = [c for c in call_table(results) if c.operation not in OTHER_SERVICES]
     calls = sum(cell.calls for cell in table)
     operations = len({cell.operation for cell in table})
     if not calls:
-        return Step(name="calls", outcome="not run", detail="no call was made")
-    words = f"{calls} calls to {operations} operations"
+        return Step(name="calls", outcome="not run", detail="no call to Comp-AI was made")
+    words = f"{calls} calls to {operations} operations of Comp-AI"
     if findings:
         broken = sum(cell.violations for cell in table)
         return Step(

@@ -17,7 +17,8 @@ if TYPE_CHECKING:
     from compai_kit.simulator.control import LedgerEntry
 
 _LOG_LINES = 12
-_LOG_WIDTH = 200
+_LOG_LINES_OF_SUCCESS = 5
+_LOG_WIDTH = 160
 _MOST_LOGS = 2
 _BROKEN = frozenset({"failed", "up_for_retry", "upstream_failed"})
 
@@ -77,7 +78,8 @@ class Evidence:
                 log = run.log(task.task_id, map_index=task.map_index)
             except AirflowStackError as error:
                 log = [f"(log not to be had: {error})"]
-            text = redact(tail(log, _LOG_LINES), self.secrets)
+            count = _LOG_LINES if task.state in _BROKEN else _LOG_LINES_OF_SUCCESS
+            text = redact(tail(log, count), self.secrets)
             lines += trimmed(text, lines=_LOG_LINES, width=_LOG_WIDTH).splitlines() or ["(empty)"]
         return tuple(lines)
 

@@ -43,7 +43,7 @@ def add_options(parser: pytest.Parser) -> None:
         "--simulator",
         metavar="MODULE:FACTORY",
         default=DEFAULT_SIMULATOR,
-        help="makes the simulator (default: %(default)s)",
+        help="makes the simulator; FILE.py:FACTORY works, too (default: %(default)s)",
     )
     group.addoption(
         "--scenario",

@@ -14,6 +14,7 @@ import pytest
 from compai_kit.airflow_stack.errors import ApiUnreachableError, ComponentDiedError
 from compai_kit.gate.model import (
     Collected,
+    Event,
     Outcome,
     Scenario,
     ScenarioEnded,
@@ -21,6 +22,7 @@ from compai_kit.gate.model import (
     ScenarioStarted,
     SessionEnded,
     StackFailed,
+    StackReady,
 )
 from compai_kit.pytest_plugin.collection import choose, scenarios_of
 from compai_kit.pytest_plugin.options import PluginSettings
@@ -29,6 +31,13 @@ from compai_kit.pytest_plugin.stash import EVIDENCE, RECORDER
 from compai_kit.report.redact import redact, trimmed
 
 _REASON_LINES = 14
+_PYTEST_HINTS = frozenset(
+    {
+        "",
+        "Use -v to get more diff",
+        "...Full output truncated, use '-vv' to show",
+    }
+)
 
 
 class Recorder:
@@ -43,7 +52,12 @@ class Recorder:
         self._reports: dict[str, list[pytest.TestReport]] = {}
         self._items: dict[str, pytest.Item] = {}
         self._problems: list[str] = []
-        self.emit = sink.emit
+
+    def emit(self, event: Event) -> None:
+        """Pass an event on. The boot of the stack is not part of the scenario that waits for it."""
+        if isinstance(event, StackReady):
+            self._started = dict.fromkeys(self._started, time.monotonic())
+        self._sink.emit(event)
 
     @classmethod
     def start(cls, config: pytest.Config, settings: PluginSettings) -> None:
@@ -183,7 +197,8 @@ def _reason(report: pytest.TestReport, secrets: tuple[str, ...]) -> str:
         text = str(report.longrepr[2]).removeprefix("Skipped: ")
     else:
         text = report.longreprtext
-    return trimmed(redact(text, secrets).strip(), lines=_REASON_LINES)
+    lines = [line for line in text.strip().splitlines() if line.strip() not in _PYTEST_HINTS]
+    return trimmed(redact("\n".join(lines), secrets), lines=_REASON_LINES)
 
 
 def _failed_at(report: pytest.TestReport) -> str:

@@ -1,11 +1,14 @@
 """The simulated Comp-AI that DAGs are pointed at, and how they are pointed. Needs no pytest."""
 
 import importlib
+import importlib.util
 import secrets
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field
+from importlib.machinery import ModuleSpec, SourceFileLoader
 from pathlib import Path
+from types import ModuleType
 from typing import TYPE_CHECKING, Any
 
 from compai_kit.contract.load import load_contract
@@ -75,18 +78,30 @@ def simulated(factory: str, *, contract: Path | None = None) -> Iterator[Simulat
 
 
 def load_factory(name: str) -> "type[SimulatorApp]":
-    """The callable behind `module:name`. Raises SimulatorFactoryError."""
-    module_name, colon, attribute = name.partition(":")
+    """The callable behind `module:name` or `file.py:name`. Raises SimulatorFactoryError."""
+    module_name, colon, attribute = name.rpartition(":")
     if not colon or not module_name or not attribute:
         raise SimulatorFactoryError(f"--simulator takes module:factory, got {name!r}")
     try:
-        module = importlib.import_module(module_name)
-    except ImportError as error:
+        module = _loaded(module_name)
+    except (ImportError, OSError) as error:
         raise SimulatorFactoryError(f"--simulator {name}: {error}") from error
     if not callable(factory := getattr(module, attribute, None)):
         raise SimulatorFactoryError(f"--simulator {name}: {module_name} has no such factory")
     made: type[SimulatorApp] = factory
     return made
+
+
+def _loaded(module_name: str) -> ModuleType:
+    """A module by name; or a file, which need not be on the import path."""
+    if not module_name.endswith(".py"):
+        return importlib.import_module(module_name)
+    file = Path(module_name)
+    loader = SourceFileLoader(file.stem, str(file))
+    spec = importlib.util.spec_from_loader(file.stem, loader)
+    module = importlib.util.module_from_spec(spec or ModuleSpec(file.stem, loader))
+    loader.exec_module(module)
+    return module
 
 
 class RecordingControl(SimulatorControl):

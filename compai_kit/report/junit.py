@@ -31,7 +31,7 @@ def render_junit(verdict: Verdict) -> bytes:
         suite.time = round(step.seconds, 3)
         xml.add_testsuite(suite)
     document: bytes = xml.tostring()  # type: ignore[no-untyped-call]  # annotated only in part
-    return document
+    return b'<?xml version="1.0" encoding="UTF-8"?>\n' + document + b"\n"
 
 
 def _belongs(finding: Finding, step: Step) -> bool:
@@ -74,7 +74,7 @@ def _parse_cases(parsed: Parsed) -> list[TestCase]:
     return [
         TestCase(entry.file, f"gate.parse.{parsed.airflow}", round(entry.seconds, 3))
         for entry in parsed.files
-        if not entry.error
+        if entry.dag_ids
     ]
 
 

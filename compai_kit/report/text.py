@@ -13,7 +13,7 @@ from rich.table import Table
 from rich.text import Text
 
 from compai_kit.findings import Finding
-from compai_kit.gate.calls import Cell, call_table
+from compai_kit.gate.calls import OTHER_SERVICES, Cell, call_table
 from compai_kit.gate.model import Outcome, ScenarioResult, Step, StepOutcome, Verdict
 from compai_kit.gate.verdict import answer
 
@@ -44,7 +44,13 @@ def print_verdict(verdict: Verdict, console: Console) -> None:
     if verdict.findings:
         parts += [Text(), _heading("Findings"), *_findings(verdict.findings)]
     parts += [Text(), answer_text(verdict)]
-    console.print(Group(*parts))
+    if console.is_terminal:
+        console.print(Group(*parts))
+        return
+    with console.capture() as captured:
+        console.print(Group(*parts))
+    for line in captured.get().splitlines():
+        console.file.write(f"{line.rstrip()}\n")  # tables are padded to their full width
 
 
 def answer_text(verdict: Verdict) -> Text:
@@ -116,9 +122,10 @@ def _calls(cells: Sequence[Cell]) -> list[RenderableType]:
     table.add_column("")
     for dag in dags:
         table.add_column(Text(dag), overflow="fold")
-    for operation in sorted({cell.operation for cell in cells}):
+    operations = {cell.operation for cell in cells}
+    for operation in sorted(operations, key=lambda name: (name in OTHER_SERVICES, name)):
         table.add_row(operation, *(_cell_text(by_place.get((operation, dag))) for dag in dags))
-    title = "Calls: how often, with which status (by a fault of the scenario, too)"
+    title = "What was called: how often, with which answers (the scenarios' faults included)"
     return [_heading(title), Padding(table, _INDENT)]
 
 

@@ -24,7 +24,9 @@ def _file(name: str, *dag_ids: str, error: str | None = None) -> ParsedFile:
 
 
 def _judge(
-    *parsed: tuple[str, Sequence[ParsedFile]], dags: Path = Path("dags"), here: Sequence[str] = ()
+    *parsed: tuple[str, Sequence[ParsedFile]],
+    dags: Path = Path("my_dags"),
+    here: Sequence[str] = (),
 ) -> list[Finding]:
     return parse_findings(
         [Parsed(airflow=version, files=tuple(files)) for version, files in parsed],
@@ -139,6 +141,14 @@ def test_file_without_a_dag() -> None:
     assert finding.seen == "the file imports and makes no DAG (Airflow 3.3.2 and 3.1.3)"
 
 
+def test_support_code_that_is_parsed_is_one_finding_per_package() -> None:
+    support = [_file("compai_dags/a.py"), _file("compai_dags/checks/b.py")]
+    (finding,) = _judge(("3.3.2", [_file("a.py", "a")]), ("3.1.3", [_file("a.py", "a"), *support]))
+    assert (finding.code, finding.where) == ("CK206", "compai_dags")
+    assert finding.seen == "Airflow 3.1.3 parses 2 files of compai_dags"
+    assert finding.fix.startswith("write compai_dags into .airflowignore, without a slash")
+
+
 def test_dag_id_used_twice() -> None:
     error = (
         "AirflowDagDuplicatedIdException: Ignoring DAG a from /bundle/b.py"
@@ -157,4 +167,4 @@ def test_file_name_and_dag_id_differ(dag_ids: tuple[str, ...]) -> None:
 
 def test_empty_folder_is_not_green() -> None:
     (finding,) = _judge(("3.3.2", []), ("3.1.3", []))
-    assert (finding.code, finding.where) == ("CK205", "dags")
+    assert (finding.code, finding.where) == ("CK205", "my_dags")
