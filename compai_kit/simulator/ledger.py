@@ -9,7 +9,7 @@ from __future__ import annotations
 import json
 import re
 from collections.abc import Iterable, Mapping
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from typing import Any
 
 from compai_kit.contract.exchange import HttpRequest, HttpResponse
@@ -86,19 +86,8 @@ class Ledger:
                 for name, value in noted.request.headers.items()
             },
         )
-        entry = Noted(
-            at=noted.at,
-            operation=noted.operation,
-            request=scrubbed,
-            response=None
-            if noted.response is None
-            else HttpResponse(status=noted.response.status, headers=noted.response.headers),
-            token=noted.token,
-            stored=noted.stored,
-            fault=noted.fault,
-            request_violations=noted.request_violations,
-            response_violations=noted.response_violations,
-        )
+        kept = None if noted.response is None else replace(noted.response, body=b"")
+        entry = replace(noted, request=scrubbed, response=kept)
         self._entries.append((entry, self._body(noted.request.body), self._body(answered)))
 
     def entries(self) -> list[LedgerEntry]:

@@ -21,9 +21,11 @@ from urllib.parse import parse_qs, urlencode, urlsplit
 
 import pytest
 
+import compai_kit.simulator
 from compai_kit.contract.exchange import HttpRequest, HttpResponse
 from compai_kit.contract.recordings import Recorded, load_recordings
 from compai_kit.simulator.app import SimulatorApp, create_app
+from compai_kit.simulator.routing import OPERATION_IDS
 from compai_kit.simulator.seed import EMPTY_SEED
 from compai_kit.simulator.server import serve
 from compai_kit.simulator.state import Database
@@ -397,3 +399,17 @@ def test_unknown_paths_wrong_methods_and_keycloak_are_as_recorded(outcomes: list
     problems = report(besides, "routing and Keycloak")
     assert problems == []
     assert len(besides) > 70
+
+
+def test_the_route_table_names_the_operations_as_the_recordings_do() -> None:
+    recorded = {r.operation_id for r in load_recordings(RECORDINGS) if r.operation not in BESIDES}
+    assert recorded == OPERATION_IDS
+
+
+def test_no_recorded_body_lies_in_the_package() -> None:
+    """Fixed error strings do; an answer has to come from the state."""
+    assert compai_kit.simulator.__file__ is not None
+    package = Path(compai_kit.simulator.__file__).parent
+    source = "".join(file.read_text() for file in package.rglob("*.py"))
+    bodies = {r.response.body.decode() for r in load_recordings(RECORDINGS)}
+    assert [body for body in bodies if len(body) > 60 and body in source] == []
