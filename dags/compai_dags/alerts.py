@@ -116,7 +116,7 @@ def _sections(facts: Facts, tests: TestStatus | None, gaps: list[Gap] | None) ->
             title="Gaps that only negative evidence hides",
             lines=tuple(_line(row, _name(row)) for row in hidden),
         )
-    yield from of("Attestations due", Standing.ATTESTATION_DUE, lambda row: _attestation(row))
+    yield from of("Attestations due", Standing.ATTESTATION_DUE, _attestation)
     yield from of("Not ours: results of other systems", Standing.NOT_OURS, _others)
 
 
@@ -179,6 +179,8 @@ def _aged(row: Row) -> str:
 
 def _attestation(row: Row) -> str:
     stored = row.stored
+    if stored.author is Author.KIT:
+        return _said(row)
     if stored.author is Author.OTHER and stored.result == "pass" and stored.at is not None:
         due = attestation_due_since(row, stored.at)
         return f"{_name(row)}: attested {_day(stored.at)}, due since {_day(due)}"

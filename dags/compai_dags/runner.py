@@ -80,15 +80,15 @@ class ChunkRunner:
         self._identity = identity
         self._unchecked_pass = unchecked_pass
         self._evaluate = evaluate
-        # The error that says that no further call can succeed.
-        self._dead_token: CompAIError | None = None
+        # Set once it is known that no further call can succeed.
+        self._dead_token: Observation | None = None
 
     def run(self, rows: list[Row]) -> None:
         """Evaluate and post every test; what goes wrong becomes a record, never an exception."""
         try:
             rows = self._as_stored_now(rows)
         except CompAIError as failure:
-            self._skip_rest(rows, failure)
+            self._skip_rest(rows, observation_of(failure, doing="listing the control tests"))
             return
         held: list[tuple[Row, Decision]] = []
         for position, row in enumerate(rows):
@@ -122,14 +122,14 @@ class ChunkRunner:
             observation = self._evaluate(row, self._context)
         except CompAIError as failure:
             observation = observation_of(failure, doing="the check")
-            if isinstance(failure, TokenError):
-                self._dead_token = failure
         except _PROGRAMMING_ERRORS as bug:
             log.exception("The check of %s has a defect", row)
             observation = error(
                 Reason.BUG, f"Could not verify: the check has a defect ({type(bug).__name__})."
             )
         self._note_transient(observation.transient)
+        if observation.fatal:
+            self._dead_token = observation
         return decide(observation, row.stored, unchecked_pass=self._unchecked_pass)
 
     def _post(self, row: Row, decision: Decision) -> None:
@@ -156,7 +156,7 @@ class ChunkRunner:
             meaning = meaning_of(failure)
             self._note_transient(meaning.transient)
             if isinstance(failure, TokenError | UnauthorizedError):
-                self._dead_token = failure
+                self._dead_token = observation_of(failure, doing="recording a result")
             self._record_lost(row, decision, meaning.reason, str(failure))
             return
         if _was_stored(answer, row, decision.result, details):
@@ -170,12 +170,12 @@ class ChunkRunner:
         if transient and not self._identity.is_last_try:
             self.wants_retry = True
 
-    def _skip_rest(self, rows: list[Row], failure: CompAIError) -> None:
-        meaning = meaning_of(failure)
-        self._note_transient(meaning.transient)
+    def _skip_rest(self, rows: list[Row], cause: Observation) -> None:
+        self._note_transient(cause.transient)
+        said = f"Not evaluated, the batch was ended. {cause.sentence}"
+        skipped = msgspec.structs.replace(cause, sentence=said)
+        decision = Decision(observation=skipped, result=None, sentence=said)
         for row in rows:
-            skipped = error(meaning.reason, f"Not evaluated, the batch was ended: {failure}")
-            decision = Decision(observation=skipped, result=None, sentence=skipped.sentence)
             self._record(row, decision, posted=None, because="the batch was ended")
 
     def _record_earlier_try(self, row: Row) -> None:

@@ -16,8 +16,7 @@ MAX_TOTAL = 12_000
 MAX_HEADER = 150
 MAX_FALLBACK = 3_000
 MAX_LINE = 600
-# Kept free for the title and the "… and N more" of every section that is still to come.
-_RESERVE = 200
+_MAX_TITLE = 110
 
 _ESCAPES = {"&": "&amp;", "<": "&lt;", ">": "&gt;"}
 
@@ -42,11 +41,13 @@ def slack_payload(message: Message, owners: Mapping[str, str]) -> dict[str, Any]
         _fit([escape(message.headline, limit=MAX_SECTION - len(link)) + link], "", MAX_SECTION)
     ]
     budget = MAX_TOTAL - MAX_HEADER - len(texts[0])
+    # Kept free for the title and the "… and N more" of every section that is still to come.
+    reserve = _MAX_TITLE + len(link) + len("\n… and 1000000 more")
     notes = [escape(note) for note in message.notes]
     left = len(message.sections) + bool(notes)
     for section in message.sections:
         left -= 1
-        text = _section(section, owners, link, min(MAX_SECTION, budget - left * _RESERVE))
+        text = _section(section, owners, link, min(MAX_SECTION, budget - left * reserve))
         texts.append(text)
         budget -= len(text)
     if notes:
@@ -76,7 +77,7 @@ def _fallback(message: Message) -> str:
 
 
 def _section(section: Section, owners: Mapping[str, str], link: str, limit: int) -> str:
-    title = f"*{escape(section.title, limit=100)} ({len(section.lines)})*"
+    title = f"*{escape(section.title, limit=_MAX_TITLE - 20)} ({len(section.lines)})*"
     lines = [f"• {_line(line, owners)}" for line in section.lines]
     return _fit(lines, link, limit - len(title) - 1, before=title)
 
@@ -105,4 +106,6 @@ def _fit(lines: list[str], link: str, limit: int, *, before: str = "") -> str:
 
 
 def _link(message: Message) -> str:
-    return f" (<{message.link}|full text>)" if message.link else " (full text in the task's log)"
+    if message.link is None:
+        return " (full text in the task's log)"
+    return f" (<{escape(message.link, limit=1_000)}|full text>)"
