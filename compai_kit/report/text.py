@@ -102,16 +102,17 @@ def _scenarios(results: Sequence[ScenarioResult]) -> Table:
     table = Table.grid(padding=(0, 2))
     table.add_column(overflow="fold")
     table.add_column(justify="right", no_wrap=True)
-    table.add_column(no_wrap=True)
+    table.add_column(overflow="fold")
     ordered = sorted(results, key=lambda result: result.scenario.dag or "")
     for dag, group in groupby(ordered, key=lambda result: result.scenario.dag):
         table.add_row(_heading(dag or "(tests that name no DAG)"), "", "")
         for result in group:
             mark, word, style = _MARK[result.outcome]
             name = Text.assemble("  ", (mark, style), " ", result.scenario.name)
-            table.add_row(name, f"{result.seconds:.1f} s", Text(word, style=style))
+            state = Text(word, style=style)
             if result.outcome in ("skipped", "not run"):
-                table.add_row(Text(f"      {result.reason}", style="dim"), "", "")
+                state.append(f": {result.reason}")
+            table.add_row(name, f"{result.seconds:.1f} s", state)
     return table
 
 
