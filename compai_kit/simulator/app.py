@@ -11,7 +11,8 @@ import threading
 import time
 from collections.abc import Callable, Iterable, Mapping
 from datetime import datetime
-from typing import TYPE_CHECKING, Any
+from typing import Any
+from wsgiref.types import StartResponse, WSGIEnvironment
 
 from compai_kit.contract.exchange import HttpRequest, HttpResponse
 from compai_kit.contract.load import Contract
@@ -32,9 +33,6 @@ from compai_kit.simulator.target import Target, target_of
 from compai_kit.simulator.times import format_time, utcnow
 from compai_kit.simulator.verdict import answer_violations, call_violations, own_contract
 from compai_kit.simulator.wsgi import ConnectionCutError, read_request, write_response
-
-if TYPE_CHECKING:
-    from _typeshed.wsgi import StartResponse, WSGIEnvironment
 
 
 class SimulatorApp:

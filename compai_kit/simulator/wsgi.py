@@ -4,14 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from http import HTTPStatus
-from typing import TYPE_CHECKING
 from urllib.parse import quote
+from wsgiref.types import StartResponse, WSGIEnvironment
 
 from compai_kit.contract.exchange import HttpRequest, HttpResponse
 from compai_kit.simulator.rejections import MAX_BODY_BYTES
-
-if TYPE_CHECKING:
-    from _typeshed.wsgi import StartResponse, WSGIEnvironment
 
 # One byte more than the service takes is enough to know that it is too much; the server drains the
 # rest.
