@@ -14,6 +14,7 @@ from urllib.parse import urlsplit
 
 import msgspec
 
+from compai_client._decoding import NOT_DECODABLE
 from compai_client._retry import Outcome, parse_retry_after
 
 _ERROR_LIMIT = 200
@@ -48,7 +49,7 @@ def json_object(answer: Answer) -> dict[str, object]:
         return {}
     try:
         return msgspec.json.decode(answer.body, type=dict[str, object])
-    except (ValueError, RecursionError):  # msgspec's own errors are ValueErrors
+    except NOT_DECODABLE:
         return {}
 
 

@@ -13,6 +13,10 @@ from compai_client._models import BadRow
 
 Shape = TypeVar("Shape")
 
+# What decoding can raise: before msgspec 0.20 its own errors are no ValueErrors, as those for bytes
+# that are not UTF-8 are; deep nesting ends the stack.
+NOT_DECODABLE = (msgspec.MsgspecError, ValueError, RecursionError)
+
 # msgspec repeats the offending value here and nowhere else.
 _ENUM_VALUE = re.compile(r"Invalid enum value .*", re.DOTALL)
 _PLACE = re.compile(r"(?P<problem>.*?)(?: - at `(?P<pointer>\$[^`]*)`)?", re.DOTALL)
@@ -31,7 +35,7 @@ def decode(body: bytes, shape: type[Shape]) -> Shape:
     """The whole body as one value, or a `ShapeError`."""
     try:
         return msgspec.json.decode(body, type=shape)
-    except (ValueError, RecursionError) as error:  # msgspec's own errors are ValueErrors
+    except NOT_DECODABLE as error:
         raise _problem(error) from None  # their texts can hold content
 
 
@@ -43,7 +47,7 @@ def decode_rows(
     try:
         rows = msgspec.json.decode(body, type=GenericAlias(list, (shape,)))
         return rows
-    except (ValueError, RecursionError) as error:
+    except NOT_DECODABLE as error:
         if on_bad_row is None:
             raise _problem(error) from None
     rows = []
@@ -56,7 +60,7 @@ def decode_rows(
     return rows
 
 
-def _problem(error: ValueError | RecursionError) -> ShapeError:
+def _problem(error: Exception) -> ShapeError:
     if isinstance(error, RecursionError):
         return ShapeError("$", "nested too deeply")
     if isinstance(error, UnicodeError):

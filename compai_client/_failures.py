@@ -64,10 +64,10 @@ def usable_answer(
             hint=exchange.why,
             **(facts | {"detail": mask(result.text)}),
         )
+    if 200 <= result.status < 300 and result.is_html:
+        raise HtmlAnswerError(hint=_HTML, **facts)
     if result.status != success:
         raise _refusal(result, exchange, facts, success, settings)
-    if result.is_html:
-        raise HtmlAnswerError(hint=_HTML, **facts)
     if result.media_type != "application/json":
         facts |= {"error": None, "detail": f"media type {result.media_type or 'missing'}"}
         raise WrongMediaTypeError(media_type=result.media_type, hint=_MEDIA_TYPE, **facts)

@@ -13,6 +13,7 @@ import msgspec
 from msgspec import Meta, Struct
 
 from compai_client._answers import Answer, redirect_target, said
+from compai_client._decoding import NOT_DECODABLE
 from compai_client._errors import SettingsError, TokenError
 from compai_client._retry import RETRIED_STATUSES
 from compai_client._settings import check_token
@@ -55,7 +56,7 @@ def _decode(call: Call, answer: Answer) -> Grant:
         check_token("access_token", grant.access_token)
     except SettingsError as error:
         problem = str(error)
-    except (ValueError, RecursionError):  # msgspec's own errors are ValueErrors
+    except NOT_DECODABLE:
         problem = "no JSON object with access_token and a positive expires_in"
     else:
         if (grant.token_type or "bearer").lower() == "bearer":

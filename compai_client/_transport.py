@@ -205,21 +205,31 @@ class Transport:
                             text="the answer kept dripping in until the budget of "
                             f"{seconds(call.budget_s)} per call was used"
                         )
-                return Answer(
+                answer = Answer(
                     status=response.status_code,
                     headers={name.lower(): value for name, value in response.headers.items()},
                     body=bytes(body),
                 )
-        except (requests.exceptions.InvalidProxyURL, requests.exceptions.InvalidSchema) as error:
+                # urllib3 1.26, which requests still allows, takes a cut body for a whole one.
+                if _is_cut(answer):
+                    return Failure(text=f"the answer of {urlsplit(call.url).netloc} broke off")
+                return answer
+        except (requests.exceptions.InvalidProxyURL, requests.exceptions.InvalidSchema):
             raise SettingsError(
                 "HTTP_PROXY, HTTPS_PROXY or ALL_PROXY", "names a proxy that cannot be used"
-            ) from error
+            ) from None  # its address can hold a password
         except requests.RequestException as error:
             return _failure(error, call, self.settings.connect_timeout_s)
         except OSError as error:  # requests' bare complaint about the file of a CA bundle
             raise SettingsError(
                 "REQUESTS_CA_BUNDLE or CURL_CA_BUNDLE", "names a file that is not there"
             ) from error
+
+
+def _is_cut(answer: Answer) -> bool:
+    announced = answer.headers.get("content-length", "")
+    plain = "content-encoding" not in answer.headers
+    return plain and announced.isdigit() and len(answer.body) < int(announced)
 
 
 def _brief(result: Answer | Failure) -> str:

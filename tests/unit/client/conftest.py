@@ -14,6 +14,16 @@ from werkzeug.wrappers import Request, Response
 
 from compai_client import ClientSettings, CompAI, StaticToken
 
+PROXIES = ("HTTP_PROXY", "HTTPS_PROXY", "ALL_PROXY", "NO_PROXY")
+
+
+@pytest.fixture(autouse=True)
+def no_proxy_of_this_machine(monkeypatch: pytest.MonkeyPatch) -> None:
+    for name in PROXIES:
+        monkeypatch.delenv(name, raising=False)
+        monkeypatch.delenv(name.lower(), raising=False)
+
+
 WsgiApp = Callable[..., Any]
 
 

@@ -86,6 +86,7 @@ ANSWERS: dict[str, tuple[tuple[Any, ...], type[CallError], list[float], list[flo
     "422": ((422, "Failed to"), RejectedError, NEVER_AGAIN, NEVER_AGAIN),
     "418": ((418, None), UnknownStatusError, NEVER_AGAIN, NEVER_AGAIN),
     "204": ((204, None), UnknownStatusError, NEVER_AGAIN, NEVER_AGAIN),
+    "202 page": ((202, HTML, PAGE), HtmlAnswerError, NEVER_AGAIN, NEVER_AGAIN),
     "202 JSON": ((202, {}), UnknownStatusError, NEVER_AGAIN, NEVER_AGAIN),
     "301": ((301, HTML, PAGE | MOVED), RedirectedError, NEVER_AGAIN, NEVER_AGAIN),
     "307": ((307, None, {"location": "/login?x=1"}), RedirectedError, NEVER_AGAIN, NEVER_AGAIN),

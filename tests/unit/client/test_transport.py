@@ -2,6 +2,7 @@
 
 import gzip
 import socket
+import traceback
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -97,10 +98,7 @@ def test_the_environments_proxy_is_used(
     script: Any, connect: Any, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     proxy = script(NOTHING)
-    monkeypatch.setenv("HTTP_PROXY", proxy.url)
     monkeypatch.setenv("http_proxy", proxy.url)
-    monkeypatch.setenv("NO_PROXY", "")
-    monkeypatch.setenv("no_proxy", "")
     assert connect("http://comp-ai.invalid:3002").list_tests() == []
     assert proxy.requests[0].environ["RAW_URI"] == "http://comp-ai.invalid:3002/api/v1/tests"
 
@@ -108,10 +106,7 @@ def test_the_environments_proxy_is_used(
 def test_a_proxy_that_is_down_is_named(
     connect: Any, monkeypatch: pytest.MonkeyPatch, time: Any
 ) -> None:
-    for name in ("HTTP_PROXY", "http_proxy"):
-        monkeypatch.setenv(name, "http://127.0.0.1:1")
-    for name in ("NO_PROXY", "no_proxy"):
-        monkeypatch.setenv(name, "")
+    monkeypatch.setenv("http_proxy", "http://127.0.0.1:1")
     with pytest.raises(
         NoAnswerError, match=r"the environment's proxy for comp-ai\.invalid"
     ) as caught:
@@ -122,13 +117,10 @@ def test_a_proxy_that_is_down_is_named(
 def test_a_proxy_that_cannot_be_used_is_a_setting(
     connect: Any, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    for name in ("HTTP_PROXY", "http_proxy"):
-        monkeypatch.setenv(name, "socks9://user:hunter2@127.0.0.1:1")
-    for name in ("NO_PROXY", "no_proxy"):
-        monkeypatch.setenv(name, "")
+    monkeypatch.setenv("http_proxy", "socks9://user:hunter2@127.0.0.1:1")
     with pytest.raises(SettingsError, match="names a proxy that cannot be used") as caught:
         connect("http://comp-ai.invalid").list_tests()
-    assert "hunter2" not in str(caught.value)
+    assert "hunter2" not in "".join(traceback.format_exception(caught.value))
 
 
 def test_a_missing_ca_bundle_is_a_setting(

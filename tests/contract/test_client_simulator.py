@@ -1,0 +1,227 @@
+"""The client against the simulator, each of which is held to the recordings on its own.
+
+Here they meet: every method, every fault that the simulator knows, tokens and the rate limit.
+"""
+
+import json
+from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from compai_client import (
+    CallError,
+    ClientCredentials,
+    ClientSettings,
+    CompAI,
+    HtmlAnswerError,
+    NoAnswerError,
+    NotConfiguredError,
+    RateLimitedError,
+    RejectedError,
+    ServerError,
+    TokenError,
+    WrongShapeError,
+)
+from compai_kit.simulator.app import create_app
+from compai_kit.simulator.control import Fault, SimulatorControl
+from compai_kit.simulator.server import serve
+
+pytestmark = pytest.mark.block_network(allowed_hosts=["127.0.0.1"])
+
+DATA = Path(__file__).parents[1] / "data"
+SEED = json.loads((DATA / "recorded.seed.json").read_text(encoding="utf-8"))
+GITHUB = {
+    "configured": True,
+    "repositories": {"example-org/demo-service": {"protection": "enabled"}},
+}
+
+
+@pytest.fixture(autouse=True)
+def no_proxy(monkeypatch: pytest.MonkeyPatch) -> None:
+    for name in ("http_proxy", "HTTP_PROXY", "all_proxy", "ALL_PROXY"):
+        monkeypatch.delenv(name, raising=False)
+
+
+@pytest.fixture
+def simulator() -> Iterator[SimulatorControl]:
+    with (
+        serve(create_app(SEED, {"github": GITHUB})) as running,
+        SimulatorControl(running.url) as control,
+    ):
+        yield control
+
+
+@pytest.fixture
+def waits() -> list[float]:
+    return []
+
+
+@pytest.fixture
+def client(simulator: SimulatorControl, waits: list[float]) -> Iterator[CompAI]:
+    auth = ClientCredentials(
+        keycloak_url=f"{simulator.url}/auth",
+        realm="lianel",
+        client_id="airflow",
+        client_secret="simulator-only",
+    )
+    settings = ClientSettings(sleep=waits.append, jitter=lambda upper: upper, read_timeout_s=0.5)
+    caller = "dag=d; run=manual__2026-11-25T06:00:00+00:00; task=t; map=3; try=2"
+    with CompAI(simulator.url, auth=auth, caller=caller, settings=settings) as client:
+        yield client
+
+
+def collect(client: CompAI) -> Any:
+    return client.collect_github_evidence(
+        control_id=3, owner="example-org", repo="demo-service", evidence_type="branch_protection"
+    )
+
+
+def statuses(simulator: SimulatorControl, operation: str) -> list[int | None]:
+    return [entry.status for entry in simulator.ledger() if entry.operation == operation]
+
+
+def test_every_method_and_what_arrived(simulator: SimulatorControl, client: CompAI) -> None:
+    client.check_base_url()
+    assert client.get_health().service == "comp-ai-service"
+    [test, *_] = client.list_tests()
+    assert test in client.list_control_tests(control_id=test.control_id)
+    stored = client.record_test_result(
+        control_id=test.control_id, test_id=test.id, result="skipped", details="später ✅"
+    )
+    assert (stored.last_result, stored.last_details) == ("skipped", "später ✅")
+    made = collect(client)
+    [newest] = client.list_evidence(control_id=3, limit=1)
+    assert newest.id == made.id
+    assert 3 not in {gap.id for gap in client.list_gaps()}
+    assert {task.due is None for task in client.list_remediation()} == {True, False}
+    for entry in simulator.ledger():
+        assert (entry.request_violations, entry.response_violations) == ([], [])
+        assert entry.caller == {
+            "dag": "d",
+            "run": "manual__2026-11-25T06:00:00+00:00",
+            "task": "t",
+            "map": "3",
+            "try": "2",
+        }
+    assert statuses(simulator, "keycloakToken") == [200]
+
+
+def read(client: CompAI) -> Any:
+    return client.list_tests()
+
+
+TWICE_AS_LONG = 1.0
+FAULTS: dict[str, tuple[Fault, type[CallError], int, int]] = {
+    # fault, error, requests of a read, requests of collecting evidence
+    "500": (Fault(kind="status", status=500, count=None), ServerError, 4, 1),
+    "422": (Fault(kind="status", status=422, count=None), RejectedError, 1, 1),
+    "rate limit": (Fault(kind="rate_limit", count=None), RateLimitedError, 4, 4),
+    "slow": (Fault(kind="slow", delay_s=TWICE_AS_LONG, count=None), NoAnswerError, 4, 1),
+    "reset": (Fault(kind="reset", count=None), NoAnswerError, 4, 1),
+    "truncated": (Fault(kind="truncate", count=None), WrongShapeError, 1, 1),
+    "login page": (Fault(kind="html", count=None), HtmlAnswerError, 1, 1),
+    "wrong shape": (Fault(kind="wrong_shape", count=None), WrongShapeError, 1, 1),
+}
+
+
+@pytest.mark.parametrize(("fault", "error", "reads", "collects"), FAULTS.values(), ids=FAULTS)
+@pytest.mark.parametrize(
+    ("call", "operation"), [(read, "listTests"), (collect, "collectGithubEvidence")]
+)
+def test_fault(
+    fault: Fault,
+    error: type[CallError],
+    reads: int,
+    collects: int,
+    call: Callable[[CompAI], Any],
+    operation: str,
+    simulator: SimulatorControl,
+    client: CompAI,
+) -> None:
+    client._tokens.current()
+    simulator.faults(fault)
+    with pytest.raises(CallError) as caught:
+        call(client)
+    expected = reads if call is read else collects
+    assert type(caught.value) is error
+    assert caught.value.attempt == expected
+    if fault.kind != "slow":  # the ledger gets that call when the simulator is done with it
+        assert len(statuses(simulator, operation)) == expected
+
+
+def test_evidence_that_was_stored_although_its_answer_got_lost_is_stored_once(
+    simulator: SimulatorControl, client: CompAI
+) -> None:
+    before = len(simulator.state()["evidence"])
+    simulator.faults(Fault(kind="reset", operation="collectGithubEvidence", when="after"))
+    with pytest.raises(NoAnswerError) as caught:
+        collect(client)
+    assert caught.value.processed == "unknown"
+    assert len(simulator.state()["evidence"]) == before + 1
+
+
+def test_a_result_whose_answer_got_lost_is_sent_again(
+    simulator: SimulatorControl, client: CompAI, waits: list[float]
+) -> None:
+    simulator.faults(Fault(kind="reset", operation="recordTestResult", when="after"))
+    client.record_test_result(control_id=1, test_id=4, result="fail", details="d")
+    assert statuses(simulator, "recordTestResult") == [None, 200]
+    assert waits == [1.0]
+
+
+def test_a_token_that_dies_in_the_middle_costs_one_fetch(
+    simulator: SimulatorControl, client: CompAI
+) -> None:
+    client.list_tests()
+    simulator.faults(Fault(kind="token_expiry", operation="collectGithubEvidence"))
+    collect(client)
+    assert statuses(simulator, "collectGithubEvidence") == [401, 201]
+    assert statuses(simulator, "keycloakToken") == [200, 200]
+
+
+def test_eight_threads_after_a_token_died_fetch_one(
+    simulator: SimulatorControl, client: CompAI
+) -> None:
+    client.list_tests()
+    simulator.faults(Fault(kind="token_expiry", operation="listGaps"))
+    with ThreadPoolExecutor(8) as pool:
+        gaps = [call.result() for call in [pool.submit(client.list_gaps) for _ in range(8)]]
+    assert len({len(found) for found in gaps}) == 1
+    assert statuses(simulator, "listGaps").count(200) == 8
+    assert statuses(simulator, "keycloakToken") == [200, 200]
+
+
+def test_the_wait_that_comp_ai_asks_for_is_kept(
+    simulator: SimulatorControl, client: CompAI, waits: list[float]
+) -> None:
+    simulator.reset(settings={"rate_limit": {"requests": 2, "window_s": 7}, "github": GITHUB})
+    client.list_tests()
+    client.list_tests()
+    with pytest.raises(RateLimitedError) as caught:
+        client.list_tests()
+    assert (waits, caught.value.retry_after_s) == ([7.0, 7.0, 7.0], 7.0)
+
+
+def test_an_integration_that_is_not_set_up(simulator: SimulatorControl, client: CompAI) -> None:
+    simulator.reset(settings={"github": {"configured": False}})
+    with pytest.raises(NotConfiguredError, match="GitHub integration not configured"):
+        collect(client)
+    assert statuses(simulator, "collectGithubEvidence") == [503]
+
+
+def test_a_wrong_secret_never_reaches_comp_ai(simulator: SimulatorControl) -> None:
+    auth = ClientCredentials(
+        keycloak_url=f"{simulator.url}/auth",
+        realm="lianel",
+        client_id="airflow",
+        client_secret="not-the-secret",
+    )
+    with (
+        CompAI(simulator.url, auth=auth) as client,
+        pytest.raises(TokenError, match="correct client_secret"),
+    ):
+        client.list_tests()
+    assert [entry.operation for entry in simulator.ledger()] == ["keycloakToken"]
