@@ -12,7 +12,10 @@ DAG = "comp_ai_alerts"
 CHECKED = "comp_ai_control_tests"
 GOOD_WORDS = ("all clear", "no failed tests", "no gaps")
 PROTECTED = {
-    "github": {"configured": True, "repositories": {"example-org/locked": {"protection": "enabled"}}}
+    "github": {
+        "configured": True,
+        "repositories": {"example-org/locked": {"protection": "enabled"}},
+    }
 }
 
 
@@ -56,7 +59,9 @@ def seed_of(*tests: dict[str, Any], gaps: int = 0) -> dict[str, Any]:
 
 def said(simulator: SimulatorControl) -> str:
     """Everything that Slack was sent, as one text."""
-    return json.dumps([message.payload for message in simulator.slack_messages()], ensure_ascii=False)
+    return json.dumps(
+        [message.payload for message in simulator.slack_messages()], ensure_ascii=False
+    )
 
 
 def says_that_all_is_well(text: str) -> bool:
@@ -64,7 +69,9 @@ def says_that_all_is_well(text: str) -> bool:
 
 
 @pytest.mark.scenario(DAG, "all verified")
-def test_all_verified_says_no_gaps_no_failed_tests(simulator: SimulatorControl, run_dag: Any) -> None:
+def test_all_verified_says_no_gaps_no_failed_tests(
+    simulator: SimulatorControl, run_dag: Any
+) -> None:
     simulator.reset(seed_of(branch_test(1), branch_test(2)), PROTECTED)
     assert run_dag(CHECKED).state == "success"
 
@@ -101,7 +108,9 @@ def test_gaps_and_failures_are_told(simulator: SimulatorControl, run_dag: Any) -
 
 
 @pytest.mark.scenario(DAG, "the real input")
-def test_the_real_input(simulator: SimulatorControl, run_dag: Any, recorded_seed: dict[str, Any]) -> None:
+def test_the_real_input(
+    simulator: SimulatorControl, run_dag: Any, recorded_seed: dict[str, Any]
+) -> None:
     simulator.reset(recorded_seed)
 
     run = run_dag(DAG)

@@ -1,4 +1,4 @@
-"""`comp_ai_control_tests` in a real Airflow: what it decides, and what Comp-AI received and stored."""
+"""`comp_ai_control_tests` in a real Airflow: what it decides, what Comp-AI received and stored."""
 
 import json
 from typing import Any
@@ -99,7 +99,9 @@ def test_plain_run(simulator: SimulatorControl, run_dag: Any) -> None:
     assert rows[2]["last_run_at"] is None
     assert rows[3]["last_result"] == "skipped"
     assert rows[3]["last_details"].startswith("[config] No check for test type 'sonarqube_gate'")
-    callers = {(c.caller or {}).get("dag") for c in simulator.ledger() if c.operation != "keycloakToken"}
+    callers = {
+        (c.caller or {}).get("dag") for c in simulator.ledger() if c.operation != "keycloakToken"
+    }
     assert callers == {DAG}
 
 
@@ -125,7 +127,9 @@ REAL_INPUT: dict[int, str | None] = {
 
 
 @pytest.mark.scenario(DAG, "the real input")
-def test_the_real_input(simulator: SimulatorControl, run_dag: Any, recorded_seed: dict[str, Any]) -> None:
+def test_the_real_input(
+    simulator: SimulatorControl, run_dag: Any, recorded_seed: dict[str, Any]
+) -> None:
     simulator.reset(recorded_seed)
     before = stored_tests(simulator)
     evidence_before = simulator.state()["evidence"]
@@ -165,7 +169,13 @@ def test_rate_limited_once(simulator: SimulatorControl, run_dag: Any) -> None:
     simulator.reset(seed_of(github_test(1)), PROTECTED)
     body = {"error": "Too many requests", "retry_after_secs": 1}
     simulator.faults(
-        Fault(kind="status", operation="recordTestResult", status=429, body=body, headers={"Retry-After": "1"})
+        Fault(
+            kind="status",
+            operation="recordTestResult",
+            status=429,
+            body=body,
+            headers={"Retry-After": "1"},
+        )
     )
 
     run = run_dag(DAG)
@@ -178,7 +188,8 @@ def test_rate_limited_once(simulator: SimulatorControl, run_dag: Any) -> None:
 @pytest.mark.scenario(DAG, "more tests than the rate limit allows")
 def test_more_tests_than_the_rate_limit_allows(simulator: SimulatorControl, run_dag: Any) -> None:
     tests = [
-        {"id": n, "control_id": 1, "name": f"Test {n:02}", "test_type": "unheard_of"} for n in range(1, 71)
+        {"id": n, "control_id": 1, "name": f"Test {n:02}", "test_type": "unheard_of"}
+        for n in range(1, 71)
     ]
     simulator.reset(seed_of(*tests), {"rate_limit": {"requests": 20, "window_s": 3}})
 
@@ -289,7 +300,9 @@ def test_malformed_row_does_not_stop_the_others(simulator: SimulatorControl, run
 
 
 @pytest.mark.scenario(DAG, "no honest answer")
-def test_ambiguous_answer_is_neither_pass_nor_fail(simulator: SimulatorControl, run_dag: Any) -> None:
+def test_ambiguous_answer_is_neither_pass_nor_fail(
+    simulator: SimulatorControl, run_dag: Any
+) -> None:
     simulator.reset(seed_of(github_test(1, repo="open"), github_test(2)), PROTECTED)
 
     run = run_dag(DAG)
@@ -326,7 +339,9 @@ def test_an_outage_does_not_touch_a_proven_fail(simulator: SimulatorControl, run
     )
     simulator.reset(seed_of(proven), PROTECTED)
     before = stored_tests(simulator)
-    simulator.faults(Fault(kind="status", operation="collectGithubEvidence", status=502, count=None))
+    simulator.faults(
+        Fault(kind="status", operation="collectGithubEvidence", status=502, count=None)
+    )
 
     run = run_dag(DAG)
 
@@ -343,7 +358,9 @@ def test_an_outage_replaces_what_proved_nothing(simulator: SimulatorControl, run
         last_details='{"error":"GitHub integration not configured"}',
     )
     simulator.reset(seed_of(unproven), PROTECTED)
-    simulator.faults(Fault(kind="status", operation="collectGithubEvidence", status=502, count=None))
+    simulator.faults(
+        Fault(kind="status", operation="collectGithubEvidence", status=502, count=None)
+    )
 
     run = run_dag(DAG)
 
@@ -355,7 +372,9 @@ def test_an_outage_replaces_what_proved_nothing(simulator: SimulatorControl, run
 
 
 @pytest.mark.scenario(DAG, "the unchecked pass of the first design")
-def test_unchecked_pass_is_marked_and_never_over_a_fail(simulator: SimulatorControl, run_dag: Any) -> None:
+def test_unchecked_pass_is_marked_and_never_over_a_fail(
+    simulator: SimulatorControl, run_dag: Any
+) -> None:
     tests = [
         {"id": 1, "control_id": 1, "name": "Alerts arrive", "test_type": "integration"},
         {

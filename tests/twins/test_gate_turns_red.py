@@ -70,9 +70,7 @@ def spoil(file: Path, right: str, wrong: str) -> None:
 
 
 def failed_scenarios(judged: Judged) -> list[str]:
-    return [
-        s["scenario"]["name"] for s in judged.report["scenarios"] if s["outcome"] == "failed"
-    ]
+    return [s["scenario"]["name"] for s in judged.report["scenarios"] if s["outcome"] == "failed"]
 
 
 def test_dag_that_swallows_an_error_and_ends_green(report: Path, dags: Path) -> None:
