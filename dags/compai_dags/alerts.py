@@ -123,9 +123,9 @@ def _sections(facts: Facts, tests: TestStatus | None, gaps: list[Gap] | None) ->
 def _notes(facts: Facts, tests: TestStatus | None) -> Iterator[str]:
     if tests is not None:
         if attested := len(tests.rows(Standing.ATTESTED)):
-            yield f"{attested} manual tests have a current attestation."
+            yield f"Current attestations: {attested}."
         if not_applicable := len(tests.rows(Standing.NOT_APPLICABLE)):
-            yield f"{not_applicable} tests are not applicable."
+            yield f"Not applicable: {not_applicable}."
     if isinstance(facts.remediation, Failure):
         yield f"Overdue remediation: unknown. {facts.remediation}"
 
@@ -198,7 +198,7 @@ def _overdue(works: list[Work], today: date) -> Iterator[Line]:
     for work in sorted(works, key=lambda work: work.due or date.max):
         if work.due is not None and work.due < today:
             days = (today - work.due).days
-            text = f"control {work.control_id}: due {work.due.isoformat()}, {days} days ago"
+            text = f"control {work.control_id}: due {work.due.isoformat()}, {days} d overdue"
             yield Line(text=text, key=f"control {work.control_id}", owner=work.assigned_to)
 
 

@@ -23,23 +23,19 @@ _ESCAPES = {"&": "&amp;", "<": "&lt;", ">": "&gt;"}
 
 def escape(text: str, *, limit: int = MAX_LINE) -> str:
     """Text that Slack shows as it is: no mention, no link. Cut between characters, not entities."""
-    parts: list[str] = []
-    size = 0
-    for character in text:
-        part = _ESCAPES.get(character, character)
-        if size + len(part) > limit - 1:
-            return "".join(parts) + "…"
-        parts.append(part)
-        size += len(part)
-    return "".join(parts)
+    parts = [_ESCAPES.get(character, character) for character in text]
+    size = sum(map(len, parts))
+    if size <= limit:
+        return "".join(parts)
+    while size > limit - 1:
+        size -= len(parts.pop())
+    return "".join(parts) + "…"
 
 
 def slack_payload(message: Message, owners: Mapping[str, str]) -> dict[str, Any]:
     """Blocks and the plain fallback; mentions come from `owners` (assignee to Slack id) only."""
     link = _link(message)
-    texts = [
-        _fit([escape(message.headline, limit=MAX_SECTION - len(link)) + link], "", MAX_SECTION)
-    ]
+    texts = [escape(message.headline, limit=MAX_SECTION - len(link)) + link]
     budget = MAX_TOTAL - MAX_HEADER - len(texts[0])
     # Kept free for the title and the "… and N more" of every section that is still to come.
     reserve = _MAX_TITLE + len(link) + len("\n… and 1000000 more")

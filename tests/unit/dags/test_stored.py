@@ -33,10 +33,8 @@ def test_texts_of_the_first_generation_prove_nothing(result, details, now) -> No
 @pytest.mark.parametrize(
     ("result", "details"),
     [
-        pytest.param(
-            "fail", "Scheduled run (Airflow); test_type=x", id="a person turned it to fail"
-        ),
-        pytest.param("pass", '{"error":"Unauthorized"}', id="a person turned it to pass"),
+        pytest.param("fail", "Scheduled run (Airflow); test_type=x", id="turned to fail"),
+        pytest.param("pass", '{"error":"Unauthorized"}', id="turned to pass"),
         pytest.param("fail", "The 401 Client Error of yesterday is not fixed", id="about an error"),
         pytest.param("pass", None, id="no text"),
         pytest.param("skipped", "Evidence collected; id=1", id="skipped was never written"),

@@ -1,0 +1,189 @@
+"""The tasks of comp_ai_control_tests, one after the other, without Airflow."""
+
+from __future__ import annotations
+
+import dataclasses
+import logging
+import time
+
+import pytest
+
+from compai_client import ServerError, UnauthorizedError
+from compai_dags import control_tests
+from compai_dags.decisions import RunIdentity
+from compai_dags.listing import UnexpectedListError
+from compai_dags.summary import RunFailedError
+from compai_kit.simulator.control import Fault
+
+POST = "recordTestResult"
+
+
+def listed(*kinds: str) -> list[dict]:
+    return [
+        {"id": number, "control_id": 3, "name": f"Test {number}", "test_type": kind}
+        for number, kind in enumerate(kinds, start=1)
+    ]
+
+
+@pytest.fixture
+def start(simulator, seed):
+    return lambda *kinds: simulator.reset(seed(*listed(*kinds)))
+
+
+@pytest.fixture
+def run(task):
+    """The whole DAG in its order; the task of the verdict and its exception, if any."""
+
+    def run(*, test_ids=(), try_number=1):
+        identity = RunIdentity(run_id="run-1", try_number=try_number)
+
+        def at(task_id: str, map_index: int = -1):
+            return dataclasses.replace(
+                task, task_id=task_id, map_index=map_index, identity=identity
+            )
+
+        chunks = control_tests.list_chunks(at("list_control_tests"), test_ids=list(test_ids))
+        at("list_control_tests").push("return_value", chunks)
+        for index, chunk in enumerate(chunks):
+            try:
+                control_tests.evaluate_chunk(at("evaluate_chunk", index), chunk)
+            except (control_tests.ChunkFailedError, control_tests.ChunkIncompleteError) as failure:
+                task.push(f"chunk {index} raised", str(failure))
+        control_tests.summarise(at("summarise"))
+        return task.xcoms["summarise", "return_value", -1]
+
+    return run
+
+
+def counts(**over: int) -> dict[str, int]:
+    names = (
+        "passed", "failed", "not_configured", "manual", "not_applicable", "errors", "unrecorded",
+        "unproven",
+    )  # fmt: skip
+    given = dict.fromkeys(names, 0) | over
+    return given | {"total": sum(given.values())}
+
+
+def test_plain_run(run, start) -> None:
+    start("manual", "integration", "sonarqube_gate")
+    assert run() == counts(manual=1, not_configured=2)
+
+
+def test_the_counts_are_plain_integers(run, start) -> None:
+    start("manual", "integration")
+    assert {type(value) for value in run().values()} == {int}
+
+
+def test_the_unchecked_pass_counts_as_unproven_only(run, start, task) -> None:
+    start("integration", "manual")
+    task.environment["COMP_AI_UNCHECKED_RESULT"] = "pass"
+    assert run() == counts(unproven=1, manual=1)
+
+
+def test_test_ids_narrow_the_run(run, start, simulator) -> None:
+    start(*["integration"] * 5)
+    assert run(test_ids=[4, 2]) == counts(not_configured=2)
+    posted = [entry.path for entry in simulator.ledger() if entry.operation == POST]
+    assert posted == [f"/api/v1/controls/3/tests/{number}/result" for number in (2, 4)]
+
+
+class TestList:
+    def test_an_empty_list_is_red(self, run, start) -> None:
+        start()
+        with pytest.raises(UnexpectedListError, match="0 tests: wrong database or tenant"):
+            run()
+
+    def test_unless_it_is_allowed(self, run, start, task) -> None:
+        start()
+        task.environment["COMP_AI_ALLOW_EMPTY"] = "1"
+        assert run() == counts()
+
+    @pytest.mark.parametrize(("status", "error"), [(500, ServerError), (401, UnauthorizedError)])
+    def test_a_list_that_fails_posts_nothing(self, run, start, simulator, status, error) -> None:
+        start("integration")
+        simulator.faults(
+            Fault(kind="status", operation="listTests", status=status, body={}, count=None)
+        )
+        with pytest.raises(error):
+            run()
+        assert not [entry for entry in simulator.ledger() if entry.operation == POST]
+
+    def test_the_verdict_on_a_missing_list_is_red(self, task) -> None:
+        with pytest.raises(RunFailedError, match="list_control_tests delivered no list"):
+            control_tests.summarise(task)
+
+    def test_a_bad_row_is_counted_and_turns_the_run_red(self, run, start, simulator, task) -> None:
+        start("integration", "integration")
+        rows = simulator.state()["control_tests"]
+        rows.insert(1, {"id": "nine"})
+        simulator.faults(Fault(kind="status", operation="listTests", status=200, body=rows))
+        with pytest.raises(RunFailedError) as raised:
+            run()
+        assert "ERROR(malformed) control 0 test 0 'row 1: " in str(raised.value)
+        assert task.xcoms["summarise", "return_value", -1] == counts(not_configured=2, errors=1)
+
+
+class TestVerdict:
+    def test_a_lost_result_is_red_with_name_and_reason(self, run, start, simulator, task) -> None:
+        start("integration", "integration")
+        simulator.faults(Fault(kind="status", operation=POST, status=500, count=4))
+        with pytest.raises(RunFailedError) as raised:
+            run()
+        assert str(raised.value).startswith(
+            "1 of 2 control tests could not be verified or recorded (COMP_AI_MAX_ERRORS is 0):\n"
+            "UNRECORDED(upstream_5xx) control 3 test 1 'Test 1': NOT_CONFIGURED could not be"
+        )
+        assert task.xcoms["summarise", "return_value", -1] == counts(not_configured=1, unrecorded=1)
+        assert "UNRECORDED" in task.xcoms["task", "chunk 0 raised", -1]
+
+    def test_as_many_as_allowed_are_green(self, run, start, simulator, task) -> None:
+        start("integration", "integration")
+        task.environment["COMP_AI_MAX_ERRORS"] = "1"
+        simulator.faults(Fault(kind="status", operation=POST, status=500, count=4))
+        assert run() == counts(not_configured=1, unrecorded=1)
+
+    def test_a_chunk_that_reported_nothing_is_red(self, run, start, task) -> None:
+        start("integration", "manual")
+        run()
+        del task.xcoms["evaluate_chunk", "outcomes", 0]
+        with pytest.raises(RunFailedError, match="Chunk 0 ended without a report on this test"):
+            control_tests.summarise(task)
+
+    def test_a_red_run_names_the_counts_in_one_line(self, run, start, caplog) -> None:
+        start("integration", "manual")
+        run()
+        assert (
+            "compai_dags.control_tests",
+            logging.WARNING,
+            "2 control tests: 0 passed, 0 failed, 1 not configured, 1 manual, 0 not applicable, "
+            "0 could not be verified, 0 could not be recorded, 0 unproven",
+        ) in caplog.record_tuples
+
+
+class TestChunks:
+    def test_outcomes_are_stored_before_the_chunk_fails(self, start, simulator, task) -> None:
+        start("integration", "manual")
+        simulator.faults(Fault(kind="status", operation=POST, status=500, count=None))
+        (chunk,) = control_tests.list_chunks(task, test_ids=[])
+        with pytest.raises(control_tests.ChunkFailedError, match="UNRECORDED"):
+            control_tests.evaluate_chunk(task, chunk)
+        records = task.pull("task", key="outcomes")
+        assert [record["outcome"] for record in records] == ["UNRECORDED", "MANUAL"]
+
+    def test_a_chunk_asks_for_another_try_while_there_is_one(self, start, simulator, task) -> None:
+        start("integration")
+        task.identity = RunIdentity(run_id="run-1", is_last_try=False)
+        simulator.faults(Fault(kind="status", operation=POST, status=500, count=None))
+        (chunk,) = control_tests.list_chunks(task, test_ids=[])
+        with pytest.raises(control_tests.ChunkIncompleteError):
+            control_tests.evaluate_chunk(task, chunk)
+
+    def test_seventy_tests_under_the_limit_are_all_recorded(
+        self, run, seed, simulator, task
+    ) -> None:
+        kinds = ["integration"] * 70
+        simulator.reset(seed(*listed(*kinds)), {"rate_limit": {"requests": 60, "window_s": 1}})
+        task.client_settings = dataclasses.replace(task.client_settings, sleep=time.sleep)
+        assert run() == counts(not_configured=70)
+        stored = [row["last_result"] for row in simulator.state()["control_tests"]]
+        assert stored == ["skipped"] * 70
