@@ -19,7 +19,7 @@ from compai_client._retry import Outcome, parse_retry_after
 
 _ERROR_LIMIT = 200
 _DETAIL_LIMIT = 300
-_TITLE = re.compile(r"<(title|h1)[^>]*>(.*?)</\1>", re.IGNORECASE | re.DOTALL)
+_TITLE = re.compile(r"<(title|h1)[^>]{0,200}>(.{0,300}?)</\1>", re.IGNORECASE | re.DOTALL)
 _HTML_START = re.compile(rb"\s*<(!doctype html|html)\b", re.IGNORECASE)
 
 
@@ -60,8 +60,10 @@ def is_own_rate_limit(answer: Answer) -> bool:
 
 def is_not_configured(answer: Answer) -> bool:
     """The one 503 that no retry can change: an integration is not set up in Comp-AI."""
+    if answer.status != 503:
+        return False
     error = json_object(answer).get("error")
-    return answer.status == 503 and isinstance(error, str) and "not configured" in error.lower()
+    return isinstance(error, str) and "not configured" in error.lower()
 
 
 def outcome_of(answer: Answer, now: Callable[[], datetime]) -> Outcome:
@@ -81,7 +83,7 @@ def retry_after_s(answer: Answer, now: Callable[[], datetime]) -> float | None:
         return None
     try:
         reference = parsedate_to_datetime(answer.headers["date"])
-    except (KeyError, ValueError):
+    except (KeyError, ValueError, OverflowError):
         reference = now()
     return parse_retry_after(header, reference if reference.tzinfo else now())
 
@@ -98,20 +100,21 @@ def said(answer: Answer, mask: Callable[[str], str]) -> tuple[str | None, str | 
         return _clean(error, _ERROR_LIMIT, mask), (
             _clean(detail, _DETAIL_LIMIT, mask) if isinstance(detail, str) else None
         )
-    text = answer.body[: 20 * _DETAIL_LIMIT].decode("utf-8", "replace")
+    # Whole, because a secret that a cut goes through would not be recognised.
+    text = answer.body.decode("utf-8", "replace")
     if answer.media_type == "text/plain":
         return _clean(text, _ERROR_LIMIT, mask), None
     return None, _clean(text, _DETAIL_LIMIT, mask)
 
 
-def redirect_target(answer: Answer) -> str | None:
+def redirect_target(answer: Answer, mask: Callable[[str], str]) -> str | None:
     """Where a redirect leads, without credentials, query and fragment, which can hold secrets."""
     try:
         parts = urlsplit(answer.headers.get("location", ""))
     except ValueError:
         return None
     host = f"{parts.scheme or 'http'}://{parts.netloc.rpartition('@')[2]}" if parts.netloc else ""
-    return f"{host}{parts.path}"[:_ERROR_LIMIT] or None
+    return _clean(f"{host}{parts.path}", _ERROR_LIMIT, mask)
 
 
 def _page(body: bytes) -> str:

@@ -25,7 +25,8 @@ from compai_client._operations import SERVICE_PREFIX
 SERVICE = "comp-ai-service"
 PROXY_PREFIX = "/api/v1/comp-ai"
 
-_MISROUTED = (ForbiddenError, RedirectedError, RejectedError, UnusableAnswerError)
+_NO_SUCH_PLACE = (RedirectedError, RejectedError, HtmlAnswerError)
+_ANOTHER_SERVICE = (ForbiddenError, UnusableAnswerError)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -46,11 +47,12 @@ def is_comp_ai(health: Health | CallError) -> bool:
 
 def is_misrouted(health: Health | CallError, probe: CallError | None) -> bool:
     """Whether the two answers show another place than Comp-AI; a failing Comp-AI is not that."""
-    if isinstance(health, Health) and not is_comp_ai(health):
-        return True
+    if is_comp_ai(health):
+        # What else can be wrong then is Comp-AI's, or of something that only watches over it.
+        return isinstance(probe, _NO_SUCH_PLACE)
     if isinstance(probe, UnauthorizedError):
         return probe.error != "Unauthorized"  # Comp-AI's 401 says exactly this
-    return isinstance(probe, _MISROUTED)
+    return isinstance(health, Health) or isinstance(probe, _NO_SUCH_PLACE + _ANOTHER_SERVICE)
 
 
 def alternatives(target: Target, probe: CallError | None) -> list[Target]:

@@ -237,4 +237,4 @@ class CompAI:
         try:
             return read(answer.body)
         except ShapeError as problem:
-            raise wrong_shape(call, exchange, problem, self._mask) from None
+            raise wrong_shape(call, exchange, problem) from None

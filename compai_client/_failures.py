@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import Any
+from typing import Any, Literal
 
 from compai_client._answers import Answer, is_not_configured, redirect_target, retry_after_s, said
 from compai_client._decoding import ShapeError
@@ -23,7 +23,8 @@ from compai_client._errors import (
     WrongShapeError,
 )
 from compai_client._settings import ClientSettings
-from compai_client._transport import Call, Exchange, Failure
+from compai_client._transport import Call, Exchange
+from compai_client._wire_errors import Failure
 
 Masking = Callable[[str], str]
 
@@ -38,6 +39,7 @@ _REFUSED_FIXED = (
     "A fixed token cannot be renewed: it is expired, revoked or of another realm, or Comp-AI "
     "cannot reach its Keycloak (it answers 401 for all of these)"
 )
+_REFUSED = {"none": "", "kept": _REFUSED_FIXED, "replaced": _REFUSED_FRESH}
 _FORBIDDEN = (
     "Comp-AI itself never answers 403: something in front of it, or another service, refuses"
 )
@@ -57,29 +59,23 @@ def usable_answer(
 ) -> Answer:
     """The answer, which is JSON with the status of success; everything else is a `CallError`."""
     result = exchange.result
-    facts = _facts(call, exchange, mask)
     if isinstance(result, Failure):
-        raise NoAnswerError(
-            processed="no" if result.unsent else "unknown",
-            hint=exchange.why,
-            **(facts | {"detail": mask(result.text)}),
-        )
+        facts = _facts(call, exchange) | {"detail": mask(result.text)}
+        processed: Literal["no", "unknown"] = "unknown" if exchange.processed else "no"
+        raise NoAnswerError(processed=processed, hint=exchange.why, **facts)
     if 200 <= result.status < 300 and result.is_html:
-        raise HtmlAnswerError(hint=_HTML, **facts)
+        raise HtmlAnswerError(hint=_HTML, **_facts(call, exchange), **_words(result, mask))
     if result.status != success:
-        raise _refusal(result, exchange, facts, success, settings)
+        raise _refusal(call, exchange, result, success, settings, mask)
     if result.media_type != "application/json":
-        facts |= {"error": None, "detail": f"media type {result.media_type or 'missing'}"}
+        facts = _facts(call, exchange) | {"detail": f"media type {result.media_type or 'missing'}"}
         raise WrongMediaTypeError(media_type=result.media_type, hint=_MEDIA_TYPE, **facts)
     return result
 
 
-def wrong_shape(
-    call: Call, exchange: Exchange, problem: ShapeError, mask: Masking
-) -> WrongShapeError:
+def wrong_shape(call: Call, exchange: Exchange, problem: ShapeError) -> WrongShapeError:
     """The error for JSON that does not decode; its evidence is the place, not the content."""
-    facts = _facts(call, exchange, mask)
-    facts |= {"error": None, "detail": f"at {problem.pointer}: {problem.problem}"}
+    facts = _facts(call, exchange) | {"detail": f"at {problem.pointer}: {problem.problem}"}
     return WrongShapeError(pointer=problem.pointer, hint=_SHAPE, **facts)
 
 
@@ -96,36 +92,36 @@ def not_sendable(call: Call) -> RejectedError:
     )
 
 
-def _facts(call: Call, exchange: Exchange, mask: Masking) -> dict[str, Any]:
-    error, detail = (
-        said(exchange.result, mask) if isinstance(exchange.result, Answer) else (None, None)
-    )
+def _facts(call: Call, exchange: Exchange) -> dict[str, Any]:
     return {
         "operation": call.operation,
         "method": call.method,
         "path": call.path,
         "status": exchange.result.status if isinstance(exchange.result, Answer) else None,
         "attempt": exchange.attempts,
-        "error": error,
-        "detail": detail,
     }
 
 
+def _words(answer: Answer, mask: Masking) -> dict[str, Any]:
+    return dict(zip(("error", "detail"), said(answer, mask), strict=True))
+
+
 def _refusal(
-    answer: Answer,
+    call: Call,
     exchange: Exchange,
-    facts: dict[str, Any],
+    answer: Answer,
     success: int,
     settings: ClientSettings,
+    mask: Masking,
 ) -> CallError:
     status = answer.status
+    facts = _facts(call, exchange) | _words(answer, mask)
     if 300 <= status < 400:
-        location = redirect_target(answer)
-        facts |= {"detail": f"to {location or 'nowhere'}"}
+        location = redirect_target(answer, mask)
+        facts |= {"error": None, "detail": f"to {location or 'nowhere'}"}
         return RedirectedError(location=location, hint=_REDIRECTED, **facts)
     if status == 401:
-        hint = _REFUSED_FRESH if exchange.refreshed else _REFUSED_FIXED
-        return UnauthorizedError(hint=hint, **facts)
+        return UnauthorizedError(hint=_REFUSED[exchange.token], **facts)
     if status == 403:
         return ForbiddenError(hint=_FORBIDDEN, **facts)
     if status in REJECTED:

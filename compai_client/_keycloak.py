@@ -17,7 +17,8 @@ from compai_client._decoding import NOT_DECODABLE
 from compai_client._errors import SettingsError, TokenError
 from compai_client._retry import RETRIED_STATUSES
 from compai_client._settings import check_token
-from compai_client._transport import Call, Exchange, Failure
+from compai_client._transport import Call, Exchange
+from compai_client._wire_errors import Failure
 
 
 class Grant(Struct, frozen=True, kw_only=True):
@@ -44,7 +45,7 @@ def read_grant(
     if result.status == 200 and not result.is_html:
         return _decode(call, result)
     raise TokenError(
-        _text(call, _seen(result, exchange, mask), _fix(call, result, realm, client_id)),
+        _text(call, _seen(result, exchange, mask), _fix(call, result, realm, client_id, mask)),
         permanent=result.status not in RETRIED_STATUSES,
         status=result.status,
     )
@@ -80,14 +81,14 @@ def _seen(answer: Answer, exchange: Exchange, mask: Callable[[str], str]) -> str
     return f"{seen} ({' / '.join(words)})" if words else seen
 
 
-def _fix(call: Call, answer: Answer, realm: str, client_id: str) -> str:
-    error = said(answer, str)[0] or ""
+def _fix(call: Call, answer: Answer, realm: str, client_id: str, mask: Callable[[str], str]) -> str:
+    error = said(answer, mask)[0] or ""
     if answer.status in RETRIED_STATUSES:
         return "Keycloak, or a proxy in front of it, is overloaded or down; try again later"
     if 300 <= answer.status < 400:
         return (
             "Redirects are not followed: set keycloak_url to the address that answers itself "
-            f"(it points to {redirect_target(answer) or 'nowhere'})"
+            f"(it points to {redirect_target(answer, mask) or 'nowhere'})"
         )
     if answer.status == 404 and "realm" in error.lower():
         return f'Keycloak has no realm "{realm}": correct realm'

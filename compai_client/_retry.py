@@ -49,6 +49,11 @@ class Outcome:
     settled: bool = False
     retry_after_s: float | None = None
 
+    @property
+    def maybe_processed(self) -> bool:
+        """Whether the service may have acted on the request."""
+        return not (self.unsent or self.own_rate_limit or self.status == 401)
+
 
 @dataclass(frozen=True, kw_only=True)
 class Decision:
@@ -64,7 +69,7 @@ def decide(retry: RetryClass, outcome: Outcome, attempt: int, policy: Policy) ->
     transient = outcome.status is None or outcome.status in RETRIED_STATUSES
     if not transient or outcome.settled:
         return Decision(retry=False)
-    if retry == "never" and not (outcome.unsent or outcome.own_rate_limit):
+    if retry == "never" and outcome.maybe_processed:
         return Decision(retry=False, why="Not repeated: it may have been processed")
     if attempt >= policy.tries:
         return Decision(retry=False, why=f"Gave up after {attempt} tries")
@@ -105,7 +110,7 @@ def parse_retry_after(value: str | None, now: datetime) -> float | None:
         return float(text)
     try:
         when = parsedate_to_datetime(text)
-    except ValueError:
+    except (ValueError, OverflowError):
         return None
     if when.tzinfo is None:
         when = when.replace(tzinfo=UTC)

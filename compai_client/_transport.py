@@ -7,11 +7,10 @@ because requests would let it replace the token. Redirects and cookies are refus
 from __future__ import annotations
 
 import logging
-import ssl
 from collections.abc import Iterator
 from dataclasses import dataclass
 from http.cookiejar import DefaultCookiePolicy
-from typing import Any, Protocol
+from typing import Any, Literal, Protocol
 from urllib.parse import quote, urlsplit
 
 import requests
@@ -23,6 +22,7 @@ from compai_client._errors import SettingsError
 from compai_client._retry import Decision, Outcome, RetryClass, decide, over_budget, seconds
 from compai_client._settings import ClientSettings
 from compai_client._version import __version__
+from compai_client._wire_errors import Failure, broke_off, failure_from
 
 logger = logging.getLogger("compai_client")
 
@@ -30,9 +30,6 @@ _CHUNK = 65536
 _CALLER_LIMIT = 1000
 # Everything printable except what ends or escapes a User-Agent comment.
 _CALLER_SAFE = "".join(chr(code) for code in range(0x20, 0x7F) if chr(code) not in "()\\%")
-# urllib3's errors that are raised before a connection stands. By name, because requests is what
-# this package depends on, and it hands them on only as the reason of its own.
-_NOT_CONNECTED = {"NewConnectionError", "NameResolutionError", "ConnectTimeoutError"}
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -54,22 +51,18 @@ class Call:
 
 
 @dataclass(frozen=True, kw_only=True)
-class Failure:
-    """No complete answer; `unsent`: no connection stood; `settled`: waiting will not help."""
-
-    text: str
-    unsent: bool = False
-    settled: bool = False
-
-
-@dataclass(frozen=True, kw_only=True)
 class Exchange:
-    """How a call ended after `attempts` requests, and `why` it was not repeated."""
+    """How a call ended after `attempts` requests, and `why` it was not repeated.
+
+    `processed`: one of the requests may have been, even if the last one was not.
+    `token` is that of the last request: none, a fixed one, or one that replaced a refused one.
+    """
 
     result: Answer | Failure
     attempts: int
-    why: str = ""
-    refreshed: bool = False
+    why: str
+    processed: bool
+    token: Literal["none", "kept", "replaced"]
 
 
 class Tokens(Protocol):
@@ -144,21 +137,27 @@ class Transport:
         started = self.settings.clock()
         token = tokens.current() if tokens else None
         attempts = tries = 0
-        refreshed = False
+        processed = replaced = False
         while True:
             attempts += 1
             tries += 1
             result = self._send(call, token, deadline=started + call.budget_s)
-            if isinstance(result, Answer) and result.status == 401 and tokens and not refreshed:
+            if tokens and not replaced and _is_unauthorized(result):
                 fresh = tokens.replace(token or "")
                 if fresh is not None:
                     # A refused request was not processed, so it does not count as a try.
-                    token, refreshed, tries = fresh, True, tries - 1
+                    token, replaced, tries = fresh, True, tries - 1
                     continue
-            decision = self._decide(call, result, tries, started)
+            outcome = self._outcome(result)
+            processed = processed or outcome.maybe_processed
+            decision = self._decide(call, outcome, tries, started)
             if not decision.retry:
                 return Exchange(
-                    result=result, attempts=attempts, why=decision.why, refreshed=refreshed
+                    result=result,
+                    attempts=attempts,
+                    why=decision.why,
+                    processed=processed,
+                    token="none" if not tokens else "replaced" if replaced else "kept",
                 )
             logger.warning(
                 "%s %s %s: %s at attempt %d; next in %.1f s",
@@ -167,11 +166,12 @@ class Transport:
             self.settings.sleep(decision.wait_s)
             token = tokens.current() if tokens else None
 
-    def _decide(self, call: Call, result: Answer | Failure, tries: int, started: float) -> Decision:
+    def _outcome(self, result: Answer | Failure) -> Outcome:
         if isinstance(result, Answer):
-            outcome = outcome_of(result, self.settings.now)
-        else:
-            outcome = Outcome(unsent=result.unsent, settled=result.settled)
+            return outcome_of(result, self.settings.now)
+        return Outcome(unsent=result.unsent, settled=result.settled)
+
+    def _decide(self, call: Call, outcome: Outcome, tries: int, started: float) -> Decision:
         decision = decide(call.retry, outcome, tries, self.settings)
         if not decision.retry:
             return decision
@@ -211,19 +211,26 @@ class Transport:
                     body=bytes(body),
                 )
                 # urllib3 1.26, which requests still allows, takes a cut body for a whole one.
-                if _is_cut(answer):
-                    return Failure(text=f"the answer of {urlsplit(call.url).netloc} broke off")
-                return answer
+                return broke_off(call.url) if _is_cut(answer) else answer
         except (requests.exceptions.InvalidProxyURL, requests.exceptions.InvalidSchema):
             raise SettingsError(
                 "HTTP_PROXY, HTTPS_PROXY or ALL_PROXY", "names a proxy that cannot be used"
             ) from None  # its address can hold a password
         except requests.RequestException as error:
-            return _failure(error, call, self.settings.connect_timeout_s)
+            return failure_from(
+                error,
+                call.url,
+                connect_timeout_s=self.settings.connect_timeout_s,
+                read_timeout_s=call.timeout_s,
+            )
         except OSError as error:  # requests' bare complaint about the file of a CA bundle
             raise SettingsError(
                 "REQUESTS_CA_BUNDLE or CURL_CA_BUNDLE", "names a file that is not there"
             ) from error
+
+
+def _is_unauthorized(result: Answer | Failure) -> bool:
+    return isinstance(result, Answer) and result.status == 401
 
 
 def _is_cut(answer: Answer) -> bool:
@@ -234,55 +241,3 @@ def _is_cut(answer: Answer) -> bool:
 
 def _brief(result: Answer | Failure) -> str:
     return f"HTTP {result.status}" if isinstance(result, Answer) else result.text
-
-
-def _failure(error: requests.RequestException, call: Call, connect_timeout_s: float) -> Failure:
-    where = urlsplit(call.url).netloc
-    causes = list(_causes(error))
-    names = {type(cause).__name__ for cause in causes}
-    if isinstance(error, requests.exceptions.ProxyError):
-        where = f"the environment's proxy for {where}"
-    unsent = bool(names & _NOT_CONNECTED)
-    for cause in causes:
-        if isinstance(cause, ssl.SSLCertVerificationError):
-            return Failure(
-                text=f"the certificate of {where} is not trusted ({cause.verify_message}); "
-                "REQUESTS_CA_BUNDLE can name the right authority",
-                unsent=True,
-                settled=True,
-            )
-    if names & {"NameResolutionError", "gaierror"}:
-        text = f"the name in {where} is not known"
-    elif isinstance(error, requests.ConnectTimeout):
-        text = f"{where} accepted no connection within {seconds(connect_timeout_s)}"
-    elif unsent:
-        text = f"no connection to {where} ({_os_reason(causes)})"
-    elif isinstance(error, requests.Timeout) or "ReadTimeoutError" in names:
-        text = f"{where} was silent for {seconds(call.timeout_s)}"
-    elif isinstance(error, requests.exceptions.SSLError):
-        text = f"no TLS with {where} (https on a plain http port?)"
-    elif isinstance(
-        error, requests.exceptions.ChunkedEncodingError | requests.exceptions.ContentDecodingError
-    ):
-        text = f"the answer of {where} broke off"
-    else:
-        text = f"{where} closed the connection without an answer"
-    return Failure(text=text, unsent=unsent)
-
-
-def _os_reason(causes: list[BaseException]) -> str:
-    reasons = [cause.strerror for cause in causes if isinstance(cause, OSError) and cause.strerror]
-    return reasons[-1].lower() if reasons else "refused"
-
-
-def _causes(error: BaseException) -> Iterator[BaseException]:
-    """An error and all it was made from; requests and urllib3 keep these in several places."""
-    seen: list[BaseException] = []
-    queue: list[object] = [error]
-    while queue:
-        cause = queue.pop(0)
-        if isinstance(cause, BaseException) and not any(cause is other for other in seen):
-            seen.append(cause)
-            yield cause
-            queue += [cause.__cause__, cause.__context__, getattr(cause, "reason", None)]
-            queue += cause.args

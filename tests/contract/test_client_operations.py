@@ -70,7 +70,7 @@ class Receiver:
 def receiver() -> Iterator[tuple[Receiver, str]]:
     app = Receiver()
     server = make_server("127.0.0.1", 0, app)
-    thread = Thread(target=server.serve_forever)
+    thread = Thread(target=server.serve_forever, kwargs={"poll_interval": 0.01})
     thread.start()
     yield app, f"http://127.0.0.1:{server.server_port}"
     server.shutdown()

@@ -67,7 +67,7 @@ def client(simulator: SimulatorControl, waits: list[float]) -> Iterator[CompAI]:
         client_id="airflow",
         client_secret="simulator-only",
     )
-    settings = ClientSettings(sleep=waits.append, jitter=lambda upper: upper, read_timeout_s=0.5)
+    settings = ClientSettings(sleep=waits.append, jitter=lambda upper: upper, read_timeout_s=0.3)
     caller = "dag=d; run=manual__2026-11-25T06:00:00+00:00; task=t; map=3; try=2"
     with CompAI(simulator.url, auth=auth, caller=caller, settings=settings) as client:
         yield client
@@ -113,7 +113,7 @@ def read(client: CompAI) -> Any:
     return client.list_tests()
 
 
-TWICE_AS_LONG = 1.0
+TWICE_AS_LONG = 0.6
 FAULTS: dict[str, tuple[Fault, type[CallError], int, int]] = {
     # fault, error, requests of a read, requests of collecting evidence
     "500": (Fault(kind="status", status=500, count=None), ServerError, 4, 1),

@@ -114,6 +114,25 @@ def test_what_it_says_is_cut_after_masking() -> None:
     assert error == "e" * 190 + "***"
 
 
+def test_a_secret_far_behind_is_masked_too() -> None:
+    mask = Masker()
+    mask.add("the-secret")
+    for blanks in range(5_990, 6_010):
+        assert said(made(b" " * blanks + b"the-secret", "text/plain"), mask) == ("***", None)
+
+
+def test_a_page_of_unclosed_titles_costs_no_time() -> None:
+    page = b"<html>" + b"<h1" * 200_000
+    assert said(made(page, "text/html"), plain) == (None, "a web page without title")
+
+
+def test_a_secret_in_a_redirect_is_masked() -> None:
+    mask = Masker()
+    mask.add("the-secret")
+    answer = made(b"", None, 302, location="https://a.example/login/the-secret")
+    assert redirect_target(answer, mask) == "https://a.example/login/***"
+
+
 def test_retry_after_date_counts_from_the_servers_own_clock() -> None:
     later = "Wed, 25 Nov 2026 10:00:07 GMT"
     with_date = made(b"", None, 503, retry_after=later, date="Wed, 25 Nov 2026 10:00:00 GMT")
@@ -142,7 +161,7 @@ def test_retry_after_date_counts_from_the_servers_own_clock() -> None:
     ],
 )
 def test_redirect_target_is_told_without_its_secrets(location: str, target: str | None) -> None:
-    assert redirect_target(made(b"", None, 302, location=location)) == target
+    assert redirect_target(made(b"", None, 302, location=location), plain) == target
 
 
 MASKED = [

@@ -14,10 +14,13 @@ from werkzeug.wrappers import Request, Response
 from compai_client import (
     BaseUrlError,
     ClientCredentials,
+    ForbiddenError,
     NoAnswerError,
     ServerError,
     TokenError,
     UnauthorizedError,
+    UnknownStatusError,
+    WrongShapeError,
 )
 
 pytestmark = pytest.mark.block_network(allowed_hosts=["127.0.0.1"])
@@ -244,6 +247,23 @@ def test_a_keycloak_that_is_wrong_is_not_a_wrong_address(serve: Any, connect: An
     )
     with pytest.raises(TokenError):
         connect(serve(direct()), auth=auth).check_base_url()
+
+
+@pytest.mark.parametrize(
+    ("probe", "error"),
+    [
+        ((403, LOGIN, "text/html"), ForbiddenError),
+        ((200, '{"data":[]}'), WrongShapeError),
+        ((206, "[]"), UnknownStatusError),
+    ],
+)
+def test_what_comp_ai_itself_or_its_guard_answers_is_not_a_wrong_address(
+    probe: Any, error: Any, serve: Any, connect: Any
+) -> None:
+    host = direct()
+    host.paths["/api/v1/tests"] = probe
+    with pytest.raises(error):
+        connect(serve(host)).check_base_url()
 
 
 @pytest.mark.parametrize(

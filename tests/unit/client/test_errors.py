@@ -174,6 +174,15 @@ def test_text_of_a_write_that_may_have_been_processed(script: Any, connect: Any)
     )
 
 
+def test_a_call_without_a_token_is_not_told_to_renew_it(script: Any, connect: Any) -> None:
+    with pytest.raises(errors.UnauthorizedError) as caught:
+        connect(script((401, HTML, PAGE)).url).get_health()
+    assert str(caught.value) == (
+        "getHealth GET /health: the token is refused (HTTP 401, attempt 1): "
+        'a web page titled "Sign in"'
+    )
+
+
 def test_a_text_that_cannot_be_sent_is_rejected_before_it_is_sent(
     script: Any, connect: Any
 ) -> None:

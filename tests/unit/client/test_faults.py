@@ -4,6 +4,7 @@ The waits are exact: the jitter of these clients is its upper bound, so 1, 2 and
 """
 
 import socket
+import threading
 import time as real_time
 from collections.abc import Callable
 from typing import Any
@@ -189,6 +190,27 @@ def test_refused_connection_is_repeated_even_for_a_write_that_adds_rows(
         call(connect(f"http://127.0.0.1:{port}"))
     assert (caught.value.processed, caught.value.attempt, time.waits) == ("no", 4, BACK_OFF)
     assert "refused" in str(caught.value)
+
+
+def test_a_write_that_may_have_been_processed_stays_so_when_the_service_then_goes_away(
+    connect: Any, time: Any
+) -> None:
+    """The last tries were not processed, the first may have been: the answer is "unknown"."""
+    listener = socket.create_server(("127.0.0.1", 0))
+    port = listener.getsockname()[1]
+
+    def once() -> None:
+        connection, _ = listener.accept()
+        listener.close()
+        connection.recv(65536)
+        connection.close()
+
+    thread = threading.Thread(target=once)
+    thread.start()
+    with pytest.raises(NoAnswerError, match="refused") as caught:
+        record(connect(f"http://127.0.0.1:{port}"))
+    thread.join()
+    assert (caught.value.processed, caught.value.attempt) == ("unknown", 4)
 
 
 def test_unknown_name(connect: Any, time: Any) -> None:

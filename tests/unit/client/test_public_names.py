@@ -42,7 +42,7 @@ def test_importing_it_brings_neither_airflow_nor_the_kit() -> None:
         "print(sorted({name.split('.')[0] for name in sys.modules} "
         "& {'airflow', 'compai_kit', 'pytest', 'yaml'}))"
     )
-    run = subprocess.run(  # noqa: S603 - this interpreter, our own text
+    run = subprocess.run(
         [sys.executable, "-c", code],
         capture_output=True,
         text=True,

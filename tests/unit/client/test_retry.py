@@ -56,6 +56,22 @@ def test_what_was_provably_not_processed_is_repeated(outcome: Outcome, retry: Re
     ]
 
 
+@pytest.mark.parametrize(
+    ("outcome", "processed"),
+    [
+        (Outcome(), True),
+        (Outcome(unsent=True), False),
+        (Outcome(status=401), False),
+        (Outcome(status=429), True),
+        (Outcome(status=429, own_rate_limit=True), False),
+        (Outcome(status=500), True),
+        (Outcome(status=200), True),
+    ],
+)
+def test_what_may_have_been_processed(outcome: Outcome, processed: bool) -> None:
+    assert outcome.maybe_processed is processed
+
+
 @pytest.mark.parametrize("outcome", [Outcome(status=503, settled=True), Outcome(settled=True)])
 def test_what_waiting_cannot_change_is_not_repeated(outcome: Outcome) -> None:
     assert decide("safe", outcome, 1, POLICY) == STOP
@@ -104,6 +120,8 @@ def test_retry_after_is_the_least_wait_and_is_capped(asked: float, waited: float
         ("٣", None),
         ("soon", None),
         ("Wed, 99 Nov 2026 00:00:00 GMT", None),
+        ("Wed, 25 Nov 2026 00:00:00 +99999999999999999999", None),
+        ("9" * 400, float("inf")),
     ],
 )
 def test_retry_after_is_seconds_or_a_date(header: str | None, seconds: float | None) -> None:
