@@ -150,8 +150,6 @@ def test_import_that_the_image_does_not_have(
     judged = gate(report, "--dags", dags, "--scenario", "empty list, allowed")
 
     assert judged.code == 1, judged.printed
-    found = judged.findings("CK201")
-    assert len(found) == len(versions)
-    assert all("comp_ai_alerts.py" in finding["where"] for finding in found)
-    for version in versions:
-        assert any(version in finding["where"] + finding["seen"] for finding in found), version
+    [finding] = judged.findings("CK201")
+    assert "comp_ai_alerts.py" in finding["where"]
+    assert [version for version in ("3.3.2", "3.1.3") if version in finding["seen"]] == [*versions]
