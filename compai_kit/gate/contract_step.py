@@ -6,6 +6,7 @@ from compai_kit.contract.recordings import load_recordings
 from compai_kit.findings import Finding
 from compai_kit.gate.model import Step
 from compai_kit.gate.plan import GatePlan
+from compai_kit.report.words import counted
 
 
 def check_contract(plan: GatePlan) -> tuple[Step, list[Finding]]:
@@ -13,8 +14,8 @@ def check_contract(plan: GatePlan) -> tuple[Step, list[Finding]]:
     path = plan.contract or default_path()
     findings = contract_findings(path, plan.recordings)
     if findings:
-        words = f"{len(findings)} findings" if len(findings) > 1 else "1 finding"
-        return Step(name="contract", outcome="findings", detail=words), findings
+        detail = counted(len(findings), "finding")
+        return Step(name="contract", outcome="findings", detail=detail), findings
     contract = load_contract(path)
     conformance = check_recordings(
         contract, load_recordings(plan.recordings), load_leniencies(plan.recordings)

@@ -10,6 +10,7 @@ from pathlib import Path
 from compai_kit.findings import Finding, make_finding
 from compai_kit.gate.model import Parsed, ParsedFile
 from compai_kit.report.redact import redact, trimmed
+from compai_kit.report.words import listed
 
 _FRAME = re.compile(r'File "(?P<file>[^"]+)", line (?P<line>\d+)')
 _INSTALLED_AT = re.compile(r" \(/[^()]*\)$", re.MULTILINE)
@@ -92,7 +93,7 @@ class _Judge:
             return [
                 no_dag_file(
                     self.dags,
-                    seen=f"Airflow {_listed(versions)} finds none",
+                    seen=f"Airflow {listed(versions)} finds none",
                     reproduce=self.reproduce(versions),
                 )
             ]
@@ -124,7 +125,7 @@ class _Judge:
                 code,
                 where=self._where(file),
                 expected=expected,
-                seen=f"{seen} (Airflow {_listed(versions)})",
+                seen=f"{seen} (Airflow {listed(versions)})",
                 fix=fix,
                 reproduce=self.reproduce(versions),
             )
@@ -134,24 +135,24 @@ class _Judge:
     def _import_error(self, fault: ImportFault, hits: Sequence[tuple[str, str]]) -> Finding:
         versions = _distinct(version for version, _ in hits)
         importers = [file for file in _distinct(file for _, file in hits) if file != fault.file]
-        through = f"\nstops {_listed(importers)}" if importers else ""
+        through = f"\nstops {listed(importers)}" if importers else ""
         return make_finding(
             "CK201",
             where=self._where(fault.file, fault.line),
             expected="every DAG file imports in the target Airflow, from the bundle alone",
-            seen=f"{fault.exception}\nAirflow {_listed(versions)}{through}",
+            seen=f"{fault.exception}\nAirflow {listed(versions)}{through}",
             fix=self._import_fix(fault.exception, versions),
             reproduce=self.reproduce(versions),
         )
 
     def _import_fix(self, exception: str, versions: list[str]) -> str:
         good = [one.airflow for one in self.parsed if one.airflow not in versions]
-        newer = f"; Airflow {_listed(good)} has it" if good else ""
+        newer = f"; Airflow {listed(good)} has it" if good else ""
         if match := _NO_MODULE.search(exception):
             module = match["module"]
             top = module.partition(".")[0]
             if top == "airflow":
-                return f"Airflow {_listed(versions)} has no module {module}{newer}: {_ADAPTER}"
+                return f"Airflow {listed(versions)} has no module {module}{newer}: {_ADAPTER}"
             if top == "compai_kit":
                 return f"the kit is not in the Airflow image: {_MOVE}"
             if self.importable_here(top):
@@ -163,7 +164,7 @@ class _Judge:
         if match := _NO_NAME.search(exception):
             name, module = match["name"] or match["name2"], match["module"] or match["module2"]
             if module.partition(".")[0] == "airflow":
-                return f"Airflow {_listed(versions)} has no {name} in {module}{newer}: {_ADAPTER}"
+                return f"Airflow {listed(versions)} has no {name} in {module}{newer}: {_ADAPTER}"
         return "correct the line; Airflow runs the top of a DAG file without network or Variables"
 
     @staticmethod
@@ -215,7 +216,7 @@ class _Judge:
         return (
             "CK204",
             f"one DAG, {stem}",
-            f"dag_id {_listed(entry.dag_ids)}",
+            f"dag_id {listed(entry.dag_ids)}",
             f"rename one, one DAG per file (or list {entry.file} in .airflowignore)",
         )
 
@@ -243,8 +244,3 @@ def _importable_here(module: str) -> bool:
 
 def _distinct(words: Iterable[str]) -> list[str]:
     return list(dict.fromkeys(words))
-
-
-def _listed(words: Iterable[str]) -> str:
-    *head, last = words
-    return f"{', '.join(head)} and {last}" if head else last

@@ -11,6 +11,7 @@ from compai_kit.gate.model import Event, Note, Parsed, Step
 from compai_kit.gate.parse import parse_bundle
 from compai_kit.gate.parse_findings import no_dag_file, parse_findings
 from compai_kit.gate.plan import GatePlan
+from compai_kit.report.words import counted, listed
 
 
 def parse_everywhere(
@@ -45,10 +46,10 @@ def blocked_dags(parsed: Parsed) -> tuple[str, ...]:
 
 def _step(parsed: Sequence[Parsed], findings: Sequence[Finding]) -> Step:
     files = len({entry.file for one in parsed for entry in one.files if entry.dag_ids})
-    versions = " and ".join(one.airflow for one in parsed)
+    versions = listed(one.airflow for one in parsed)
     if findings:
-        counted = "1 finding" if len(findings) == 1 else f"{len(findings)} findings"
-        return Step(name="parse", outcome="findings", detail=f"{counted} on Airflow {versions}")
+        detail = f"{counted(len(findings), 'finding')} on Airflow {versions}"
+        return Step(name="parse", outcome="findings", detail=detail)
     slowest = max(entry.seconds for one in parsed for entry in one.files)
-    detail = f"{files} DAG files on Airflow {versions}; slowest import {slowest:.2f} s"
+    detail = f"{counted(files, 'DAG file')} on Airflow {versions}; slowest import {slowest:.2f} s"
     return Step(name="parse", outcome="ok", detail=detail)

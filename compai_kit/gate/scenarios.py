@@ -158,7 +158,7 @@ def _command(
         "pytest",
         str(plan.scenarios),
         "-p",
-        _plugin(),
+        plugin_name(),
         "-p",
         "no:cacheprovider",
         *(f"{option}={value}" for option, value in options if value is not None),
@@ -167,7 +167,7 @@ def _command(
     ]
 
 
-def _plugin() -> str:
+def plugin_name() -> str:
     """The installed entry point; its module in a checkout that is not installed."""
     found = importlib.metadata.entry_points(group="pytest11", name=_PLUGIN)
     return _PLUGIN if found else _PLUGIN_MODULE

@@ -19,6 +19,7 @@ from compai_kit.gate.model import (
     TaskState,
     Verdict,
 )
+from compai_kit.report.words import counted
 
 Reproduce = Callable[[Scenario], str]
 
@@ -103,7 +104,7 @@ def calls_step(results: Sequence[ScenarioResult], findings: Sequence[Finding]) -
     operations = len({cell.operation for cell in table})
     if not calls:
         return Step(name="calls", outcome="not run", detail="no call to Comp-AI was made")
-    words = f"{calls} calls to {operations} operations of Comp-AI"
+    words = f"{counted(calls, 'call')} to {counted(operations, 'operation')} of Comp-AI"
     if findings:
         broken = sum(cell.violations for cell in table)
         return Step(

@@ -21,10 +21,12 @@ def simulated_comp_ai(request: pytest.FixtureRequest) -> "Iterator[SimulatedComp
 
     One server serves all tests; use `simulator` to steer it.
     """
-    from compai_kit.pytest_plugin.world import simulated
+    from compai_kit.pytest_plugin.session import running_simulator
 
-    settings = PluginSettings.from_config(request.config)
-    with simulated(settings.simulator, contract=settings.contract) as running:
+    with running_simulator(
+        PluginSettings.from_config(request.config),
+        recorder=request.config.stash.get(RECORDER, None),
+    ) as running:
         yield running
 
 

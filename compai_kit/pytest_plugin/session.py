@@ -1,4 +1,4 @@
-"""The session's Airflow, announced to the gate, and kept for a look around when asked to."""
+"""The session's simulator and Airflow, announced to the gate; kept for a look when asked to."""
 
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
@@ -6,10 +6,16 @@ from typing import TYPE_CHECKING
 
 from compai_kit.airflow_stack.errors import AirflowStackError, DagImportError
 from compai_kit.bundle import BundleError
+from compai_kit.contract.load import ContractError
 from compai_kit.gate.model import ImportProblem, Note, StackFailed, StackKept, StackReady
 from compai_kit.pytest_plugin.options import PluginSettings
 from compai_kit.pytest_plugin.stack import described, process_stack
-from compai_kit.pytest_plugin.world import STACK_ENVIRONMENT, SimulatedCompAI
+from compai_kit.pytest_plugin.world import (
+    STACK_ENVIRONMENT,
+    SimulatedCompAI,
+    SimulatorFactoryError,
+    simulated,
+)
 from compai_kit.report.redact import redact, trimmed
 
 if TYPE_CHECKING:
@@ -17,6 +23,23 @@ if TYPE_CHECKING:
     from compai_kit.pytest_plugin.recorder import Recorder
 
 _REASON_LINES = 30
+
+
+@contextmanager
+def running_simulator(
+    settings: PluginSettings, *, recorder: "Recorder | None"
+) -> Iterator[SimulatedCompAI]:
+    """Serve the simulator that the options name."""
+    with ExitStack() as running:
+        try:
+            comp_ai = running.enter_context(
+                simulated(settings.simulator, contract=settings.contract)
+            )
+        except (SimulatorFactoryError, ContractError, OSError) as error:
+            if recorder:
+                recorder.emit(StackFailed(reason=redact(str(error))))
+            raise
+        yield comp_ai
 
 
 @contextmanager

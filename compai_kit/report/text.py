@@ -16,6 +16,7 @@ from compai_kit.findings import Finding
 from compai_kit.gate.calls import OTHER_SERVICES, Cell, call_table
 from compai_kit.gate.model import Outcome, ScenarioResult, Step, StepOutcome, Verdict
 from compai_kit.gate.verdict import answer
+from compai_kit.report.words import counted, listed
 
 _STEP_STYLE: dict[StepOutcome, str] = {
     "ok": "green",
@@ -57,16 +58,12 @@ def answer_text(verdict: Verdict) -> Text:
     """The last line: yes, no, undecided or could not run, and the shortest reason."""
     match answer(verdict):
         case "yes":
-            passed = _count(len(verdict.scenarios), "scenario")
-            versions = " and ".join(parsed.airflow for parsed in verdict.parsed)
-            dags = {dag for one in verdict.parsed for file in one.files for dag in file.dag_ids}
-            parse = f"{_count(len(dags), 'DAG')} on Airflow {versions}, " if versions else ""
-            return Text(f"YES: {parse}{passed} passed, no findings", style="bold green")
+            return Text(f"YES: {_grounds(verdict)}, no findings", style="bold green")
         case "no":
-            counted = _count(len(verdict.findings), "finding")
+            findings = counted(len(verdict.findings), "finding")
             codes = ", ".join(sorted({finding.code for finding in verdict.findings}))
             hint = f" ({codes}; `compai explain CODE` says more)" if codes else ""
-            return Text(f"NO: {counted}{hint}", style="bold red")
+            return Text(f"NO: {findings}{hint}", style="bold red")
         case "could not run":
             step = next(step for step in verdict.steps if step.outcome == "could not run")
             first = step.detail.partition("\n")[0]
@@ -78,6 +75,16 @@ def answer_text(verdict: Verdict) -> Text:
                 if step.outcome in ("undecided", "not run")
             ]
             return Text(f"UNDECIDED: {reasons[0]}", style="bold yellow")
+
+
+def _grounds(verdict: Verdict) -> str:
+    """What a "yes" rests on."""
+    grounds = [f"{counted(len(verdict.scenarios), 'scenario')} passed"]
+    if verdict.parsed:  # a plain pytest run parses nothing
+        dags = {dag for one in verdict.parsed for file in one.files for dag in file.dag_ids}
+        versions = listed(one.airflow for one in verdict.parsed)
+        grounds.insert(0, f"{counted(len(dags), 'DAG')} on Airflow {versions}")
+    return ", ".join(grounds)
 
 
 def _heading(text: str) -> Text:
@@ -159,7 +166,3 @@ def _findings(findings: Sequence[Finding]) -> list[RenderableType]:
         title = Text.assemble((finding.code, "bold red"), f" {finding.title}")
         parts += [title, Padding(table, _INDENT), Text()]
     return parts[:-1]
-
-
-def _count(number: int, noun: str) -> str:
-    return f"{number} {noun}" if number == 1 else f"{number} {noun}s"

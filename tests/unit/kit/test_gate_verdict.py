@@ -138,7 +138,7 @@ class TestSteps:
         step = calls_step([result], [])
         assert (step.outcome, step.detail) == (
             "ok",
-            "1 calls to 1 operations of Comp-AI, all within the contract",
+            "1 call to 1 operation of Comp-AI, all within the contract",
         )
 
     def test_no_call_at_all_is_not_ok(self) -> None:

@@ -1,0 +1,1 @@
+"""Where Airflow 3.2 and later keep the parser."""
