@@ -71,7 +71,7 @@ CASES: dict[str, tuple[requests.RequestException, Failure]] = {
         ),
     ),
     "reset": (
-        exceptions.ConnectionError(ProtocolError("Connection aborted.", ConnectionResetError(104, "x"))),
+        exceptions.ConnectionError(ProtocolError("x", ConnectionResetError(104, "x"))),
         Failure(text="comp-ai.example:8443 closed the connection without an answer"),
     ),
     "broken gzip": (
