@@ -70,7 +70,12 @@ class Project:
 
     @property
     def environment(self) -> dict[str, str]:
-        settings = {"NO_COLOR": "1", "COLUMNS": "120", "PYTHONDONTWRITEBYTECODE": "1"}
+        settings = {
+            "NO_COLOR": "1",
+            "COLUMNS": "120",
+            "PYTHONDONTWRITEBYTECODE": "1",
+            "PYTEST_DISABLE_PLUGIN_AUTOLOAD": "1",  # ours is named; others only cost time
+        }
         if path := os.environ.get("PYTHONPATH"):  # a checkout that is not installed
             entries = [str(Path(entry).absolute()) for entry in path.split(os.pathsep)]
             settings["PYTHONPATH"] = os.pathsep.join(entries)

@@ -1,0 +1,75 @@
+"""The command group: quick to start, honest about crashes."""
+
+import subprocess
+import sys
+
+import click
+import pytest
+from click.testing import CliRunner
+
+from compai_kit.cli import main as main_module
+from compai_kit.cli.main import cli, main
+from compai_kit.findings import CODES
+
+
+def test_help_names_every_command_and_every_exit_code() -> None:
+    result = CliRunner().invoke(cli, ["--help"])
+    assert result.exit_code == 0
+    for word in ("gate", "bundle", "simulate", "explain"):
+        assert f"\n  {word} " in result.output
+    assert "0 as it should be, 1 findings, 2 usage, 3 could not run" in result.output
+
+
+def test_help_imports_no_command() -> None:
+    script = (
+        "import sys; from compai_kit.cli.main import cli;"
+        "cli(['--help'], standalone_mode=False);"
+        "print('heavy' if 'requests' in sys.modules else '')"
+    )
+    done = subprocess.run(
+        [sys.executable, "-c", script], capture_output=True, text=True, check=True
+    )
+    assert not done.stdout.rstrip().endswith("heavy")
+
+
+@pytest.mark.parametrize("name", ["gate", "bundle", "simulate", "explain"])
+def test_every_command_can_be_called(name: str) -> None:
+    assert CliRunner().invoke(cli, [name, "--help"]).exit_code == 0
+
+
+def test_unknown_command_is_usage() -> None:
+    assert CliRunner().invoke(cli, ["gaet"]).exit_code == 2
+
+
+def test_explain_gives_the_long_text() -> None:
+    result = CliRunner().invoke(cli, ["explain", "ck201"])
+    assert result.exit_code == 0
+    assert result.output == f"CK201: DAG file does not import\n\n{CODES['CK201'].explanation}\n"
+
+
+def test_explain_without_a_code_lists_all() -> None:
+    output = CliRunner().invoke(cli, ["explain"]).output
+    assert [line.split()[0] for line in output.splitlines()] == list(CODES)
+
+
+def test_explain_an_unknown_code_is_usage() -> None:
+    result = CliRunner().invoke(cli, ["explain", "CK999"])
+    assert result.exit_code == 2
+    assert "no finding has the code CK999" in result.output
+
+
+def test_crash_is_could_not_run_and_never_findings(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """Python's own exit code for a crash is 1, which means "findings" here."""
+
+    @click.command()
+    def crashing() -> None:
+        raise ZeroDivisionError("a bug of the kit")
+
+    monkeypatch.setattr(main_module, "cli", crashing)
+    monkeypatch.setattr(sys, "argv", ["compai"])
+    with pytest.raises(SystemExit) as ended:
+        main()
+    assert ended.value.code == 3
+    assert "ZeroDivisionError: a bug of the kit" in capsys.readouterr().err
