@@ -28,9 +28,12 @@ from compai_kit.airflow_stack.runs import (
 )
 
 COMPONENTS = ("metadatabase", "scheduler", "triggerer", "dag_processor")
+_HEALTH = "/api/v2/monitor/health"
 _FIRST_POLL_S = 0.1
 _SLOWEST_POLL_S = 0.25
 _LOG_TAIL = 15
+_LOOPS = 2  # the end of a task may reach the scheduler one loop late
+_LOOPS_WITHIN_S = 10.0
 _NOT_FOUND = 404
 _CONFLICT = 409
 
@@ -56,7 +59,7 @@ class AirflowApi:
 
         The answer's HTTP status is 200 in every case.
         """
-        report = self._rest.call("GET", "/api/v2/monitor/health", authenticated=False)
+        report = self._rest.call("GET", _HEALTH, authenticated=False)
         return {name: (report.get(name) or {}).get("status") for name in COMPONENTS}
 
     def import_errors(self) -> list[ImportFailure]:
@@ -88,6 +91,11 @@ class AirflowApi:
             body["dag_run_id"] = run_id
         path = f"/api/v2/dags/{_quoted(dag_id)}/dagRuns"
         return str(self._rest.call("POST", path, json=body)["dag_run_id"])
+
+    def run_ids(self, dag_id: str, *, run_type: str | None = None) -> list[str]:
+        """Every run of a DAG, or those of a type ("manual", "scheduled", …)."""
+        rows = self._rest.pages(f"/api/v2/dags/{_quoted(dag_id)}/dagRuns", items="dag_runs")
+        return [row["dag_run_id"] for row in rows if run_type in (None, row["run_type"])]
 
     def run_state(self, dag_id: str, run_id: str) -> str:
         """The state of a run right now."""
@@ -219,7 +227,21 @@ class AirflowApi:
         if task_ids is not None:
             body["task_ids"] = list(task_ids)
         path = f"/api/v2/dags/{_quoted(dag_id)}/clearTaskInstances"
+        self._wait_for_scheduler_loops()
         self._rest.call("POST", path, json=body)
+
+    def _wait_for_scheduler_loops(self) -> None:
+        """Let the scheduler hear of the tasks that have just ended.
+
+        Clearing gives a task instance a new key. The scheduler of 3.1.3, when it is just then
+        booking the end of the old one, dies of a StaleDataError (SQLite has no row locks).
+        """
+        deadline = time.monotonic() + _LOOPS_WITHIN_S
+        seen: set[str | None] = set()
+        while len(seen) <= _LOOPS and time.monotonic() < deadline:
+            report = self._rest.call("GET", _HEALTH, authenticated=False)
+            seen.add(report["scheduler"].get("latest_scheduler_heartbeat"))
+            time.sleep(_FIRST_POLL_S)
 
     def _delete(self, path: str) -> None:
         try:

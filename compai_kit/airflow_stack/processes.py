@@ -101,6 +101,13 @@ class ProcessStack:
         return self._booted_layout.home
 
     @property
+    def supervisor_pid(self) -> int:
+        """The process below which all of this stack runs."""
+        if self._supervised is None:
+            raise BootError("this stack is not running")
+        return self._supervised.pid
+
+    @property
     def password(self) -> str:
         """Of the user `compai`, for whoever wants to look around in the UI."""
         return self._keys.password

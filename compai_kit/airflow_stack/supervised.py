@@ -9,7 +9,7 @@ import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -38,7 +38,9 @@ class Supervised:
         self._unread = b""
         self._logs: dict[str, Path] = {}
         self._exited: dict[str, int] = {}
+        self._sessions: set[int] = set()  # each component leads one
         self._stopped = False
+        self._closed = False
         self._home: Path | None = None
 
     def home(self) -> Path:
@@ -92,6 +94,9 @@ class Supervised:
 
     def close(self, *, grace_s: float) -> None:
         """End every component, and what they started, and remove the home; safe to call twice."""
+        if self._closed:
+            return
+        self._read_events(0)
         with contextlib.suppress(ComponentDiedError):
             self._send({"stop": grace_s})
         deadline = time.monotonic() + grace_s + _END_WITHIN_S
@@ -104,7 +109,8 @@ class Supervised:
             if stream:
                 stream.close()
         if self._home:
-            sweep(self._home)
+            sweep(self._home, sessions=self._sessions)
+        self._closed = True
 
     def _send(self, order: dict[str, Any]) -> None:
         assert self._process.stdin is not None  # noqa: S101 - we asked for the pipe
@@ -129,18 +135,34 @@ class Supervised:
         match event:
             case {"home": str(home)}:
                 self._home = Path(home)
+            case {"started": str(), "pid": int(pid)}:
+                self._sessions.add(pid)
             case {"exited": str(name), "code": int(code)}:
                 self._exited[name] = code
             case {"stopped": _}:
                 self._stopped = True
 
 
-def sweep(home: Path) -> None:
+def sweep(home: Path, *, sessions: Collection[int]) -> None:
     """The last resort, for a supervisor that was killed: end what still lives in this home."""
     if not home.exists():
         return
-    for process in psutil.process_iter():
-        with contextlib.suppress(psutil.NoSuchProcess, psutil.AccessDenied):
-            if process.environ().get("AIRFLOW_HOME") == str(home):
+    deadline = time.monotonic() + _END_WITHIN_S
+    while (left := _living(home, sessions)) and time.monotonic() < deadline:
+        for process in left:
+            with contextlib.suppress(psutil.NoSuchProcess, psutil.AccessDenied):
                 process.kill()
+        time.sleep(0.05)
     shutil.rmtree(home, ignore_errors=True)
+
+
+def _living(home: Path, sessions: Collection[int]) -> list[psutil.Process]:
+    """By session (Airflow's workers overwrite their environment with their title), else by home."""
+    found = []
+    for process in psutil.process_iter():
+        with contextlib.suppress(psutil.NoSuchProcess, psutil.AccessDenied, OSError):
+            in_session = os.getsid(process.pid) in sessions
+            zombie = process.status() == psutil.STATUS_ZOMBIE
+            if not zombie and (in_session or process.environ().get("AIRFLOW_HOME") == str(home)):
+                found.append(process)
+    return found

@@ -72,7 +72,7 @@ def test_built_once_and_found_again(cache: Path, small_locks: Path) -> None:
     assert first == second
     assert first.is_relative_to(cache)
     assert len(heard) == 1
-    found = subprocess.run(  # noqa: S603 - the interpreter just made
+    found = subprocess.run(
         [first, "-c", "import sys; print(*sys.version_info[:2])"],
         capture_output=True,
         text=True,
@@ -85,7 +85,7 @@ def test_the_kit_is_not_in_it(cache: Path, small_locks: Path) -> None:
     python = ensure_environment("3.3.2")
 
     looked_for = "import importlib.util as u; print([u.find_spec('compai_kit'), u.find_spec('uv')])"
-    found = subprocess.run(  # noqa: S603 - the interpreter just made
+    found = subprocess.run(
         [python, "-c", looked_for], capture_output=True, text=True, check=True, cwd=cache, env={}
     )
     assert found.stdout.strip() == "[None, None]"

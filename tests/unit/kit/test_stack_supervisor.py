@@ -171,24 +171,34 @@ print(home, flush=True)
 def caller(then: str) -> Iterator[tuple[subprocess.Popen[str], Path]]:
     """A process that has two components up, and then does something; with the home of those."""
     environ = {**os.environ, "PYTHONPATH": os.pathsep.join(path for path in sys.path if path)}
-    with subprocess.Popen(  # noqa: S603 - our own code
+    with subprocess.Popen(
         [sys.executable, "-c", CALLER + then], stdout=subprocess.PIPE, text=True, env=environ
     ) as process:
         assert process.stdout is not None
-        yield process, Path(process.stdout.readline().strip())
+        try:
+            yield process, Path(process.stdout.readline().strip())
+        finally:
+            process.kill()
+
+
+def wait_for_both(home: Path) -> None:
+    deadline = time.monotonic() + 20
+    while len(living(home)) != 2:
+        assert time.monotonic() < deadline, "the two components did not start"
+        time.sleep(0.02)
 
 
 def test_nothing_outlives_a_killed_caller() -> None:
     with caller("time.sleep(600)") as (process, home):
-        assert len(living(home)) == 2
+        wait_for_both(home)
         process.kill()
 
     assert_gone(home, within_s=10)
 
 
 def test_a_caller_that_ends_without_closing_leaves_nothing() -> None:
-    with caller("os._exit(0)") as (_, home):
-        pass
+    with caller("os._exit(0)") as (process, home):
+        process.wait(timeout=20)
 
     assert_gone(home, within_s=10)
 
@@ -218,4 +228,4 @@ def test_descendants_are_all_below_a_process_and_no_others() -> None:
 
 
 def test_sweeping_a_home_that_is_gone_does_nothing(tmp_path: Path) -> None:
-    sweep(tmp_path / "gone")
+    sweep(tmp_path / "gone", sessions=[])
