@@ -60,7 +60,7 @@ def usable_answer(
     """The answer, which is JSON with the status of success; everything else is a `CallError`."""
     result = exchange.result
     if isinstance(result, Failure):
-        facts = _facts(call, exchange) | {"detail": mask(result.text)}
+        facts = _facts(call, exchange) | {"detail": result.text}
         processed: Literal["no", "unknown"] = "unknown" if exchange.processed else "no"
         raise NoAnswerError(processed=processed, hint=exchange.why, **facts)
     if 200 <= result.status < 300 and result.is_html:

@@ -39,7 +39,7 @@ def read_grant(
     result = exchange.result
     if isinstance(result, Failure):
         raise TokenError(
-            _text(call, f"no answer after {exchange.attempts} tries: {mask(result.text)}"),
+            _text(call, f"no answer after {exchange.attempts} tries: {result.text}"),
             permanent=result.settled,
         )
     if result.status == 200 and not result.is_html:

@@ -184,7 +184,7 @@ def test_eight_threads_after_a_revocation_fetch_one_token(serve: Callable[..., s
     assert 1 <= service.answers.count(401) <= 8
 
 
-def test_a_401_in_the_middle_is_not_a_try_and_a_write_is_sent_again(
+def test_a_401_in_the_middle_is_answered_with_a_fresh_token_without_waiting(
     serve: Callable[..., str], connect: Any, time: Any
 ) -> None:
     service = Service()
@@ -194,6 +194,17 @@ def test_a_401_in_the_middle_is_not_a_try_and_a_write_is_sent_again(
     service.valid.clear()
     assert client.list_gaps() == []
     assert (service.answers, service.fetches, time.waits) == ([200, 401, 200], 2, [])
+
+
+@pytest.mark.parametrize("first", [401, 503])
+def test_a_401_is_not_one_of_the_tries(
+    first: int, serve: Callable[..., str], script: Any, connect: Any
+) -> None:
+    order = [(first, {"error": "Unauthorized"}), (401 + 503 - first, {"error": "Unauthorized"})]
+    server = script(*order, (200, []))
+    client = connect(server.url, auth=credentials(serve(Service())), settings={"tries": 2})
+    assert client.list_gaps() == []
+    assert len(server.requests) == 3
 
 
 def test_a_fresh_token_that_is_refused_too_ends_the_call(
