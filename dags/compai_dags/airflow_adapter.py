@@ -47,8 +47,9 @@ def current_task(*, announce_settings: bool = False) -> Iterator[AirflowTask]:
         if meaning_of(failure).transient:
             raise
         raise _permanent_failure(failure) from failure
-    except PermanentError as failure:
-        raise _permanent_failure(failure) from failure
+    except PermanentError as verdict:
+        # The text says it all; a second traceback with the same text would bury it.
+        raise _permanent_failure(verdict) from None
     finally:
         if announce_settings:
             for origin in task.settings.origins:

@@ -52,9 +52,8 @@ def compose_unknown(
         f"gaps: {'unknown' if gaps is None else len(gaps)}",
         f"tests: {'unknown' if tests is None else _in_one_line(tests)}",
     ]
-    notes = [str(failure) for failure in facts.failures]
-    notes += _notes(facts, tests)
-    notes.append(
+    failed = tuple(Line(text=str(failure), key=failure.call) for failure in facts.failures)
+    before = (
         "The last good summary is not known."
         if last_good is None
         else f"Last good summary, {_moment(last_good.at)}: {last_good.summary}"
@@ -62,8 +61,8 @@ def compose_unknown(
     return Message(
         title=UNKNOWN_TITLE,
         headline="; ".join(known),
-        sections=tuple(_sections(facts, tests, gaps)),
-        notes=tuple(notes),
+        sections=(Section(title="Failed calls", lines=failed), *_sections(facts, tests, gaps)),
+        notes=(before, *_notes(facts, tests)),
         is_open=True,
         link=link,
     )

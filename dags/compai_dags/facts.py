@@ -8,6 +8,7 @@ from typing import Any, TypeVar
 import msgspec
 
 from compai_client import CallError, CompAIError, Control, RemediationTask
+from compai_dags.failures import said_by
 from compai_dags.listing import Listing
 
 T = TypeVar("T")
@@ -23,11 +24,12 @@ class Failure(msgspec.Struct, frozen=True, kw_only=True):
     message: str
 
     def __str__(self) -> str:
-        at = f"at {self.at:%Y-%m-%d %H:%M} UTC"
+        at = f"{self.at:%Y-%m-%d %H:%M} UTC"
         if self.attempts is None:
-            return f"{self.call} could not be made {at}. {self.message}"
+            return f"{self.call} could not be made, {at}: {self.message}"
         status = "no answer" if self.status is None else f"HTTP {self.status}"
-        return f"{self.call} failed: {status}, attempt {self.attempts}, {at}. {self.message}"
+        attempts = f"{self.attempts} attempt{'s' if self.attempts > 1 else ''}"
+        return f"{self.call} failed: {status} after {attempts}, {at}: {self.message}"
 
 
 class Gap(msgspec.Struct, frozen=True, kw_only=True):
@@ -64,7 +66,7 @@ def failure_of(call: str, cause: CompAIError, at: datetime) -> Failure:
     status, attempts = (
         (cause.status, cause.attempt) if isinstance(cause, CallError) else (None, None)
     )
-    return Failure(call=call, status=status, attempts=attempts, at=at, message=str(cause))
+    return Failure(call=call, status=status, attempts=attempts, at=at, message=said_by(cause))
 
 
 def gap_of(control: Control) -> Gap:

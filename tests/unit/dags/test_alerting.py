@@ -139,7 +139,7 @@ class TestUnknown:
     def test_is_red_and_prints_no_zero(self, run, start, simulator, task, sent) -> None:
         start(verified(1), gaps=5)
         simulator.faults(down("listTests"))
-        with pytest.raises(StatusUnknownError, match="listTests failed: HTTP 503, attempt 4"):
+        with pytest.raises(StatusUnknownError, match="listTests failed: HTTP 503 after 4 attempts"):
             run()
         assert result(task) == {
             "gaps": 5, "failed_tests": None, "has_issues": True, "delivered": True,
@@ -219,7 +219,7 @@ class TestUnknown:
 
         monkeypatch.setattr(type(task), "client", refuse)
         with pytest.raises(
-            StatusUnknownError, match=r"listGaps could not be made .* COMP_AI_BASE_URL is not set"
+            StatusUnknownError, match=r"listGaps could not be made, .*: COMP_AI_BASE_URL is not set"
         ):
             run()
 

@@ -182,8 +182,8 @@ class TestSections:
         lines = say(verified(1), remediation=failure)
         assert lines[1].startswith("No gaps, no failed tests")
         assert lines[-1] == (
-            "Overdue remediation: unknown. listRemediation failed: HTTP 500, attempt 4, "
-            "at 2026-11-25 07:00 UTC. It failed."
+            "Overdue remediation: unknown. listRemediation failed: HTTP 500 after 4 attempts, "
+            "2026-11-25 07:00 UTC: It failed."
         )
 
     def test_attestations(self, say, row, theirs, now) -> None:
@@ -228,7 +228,7 @@ class TestUnknown:
         lines = say(gaps=[GAP] * 5)
         assert lines[:2] == ["Compliance status UNKNOWN", "gaps: 5; tests: unknown"]
         assert (
-            "listTests failed: HTTP 503, attempt 4, at 2026-11-25 07:00 UTC. the server failed."
+            "  - listTests failed: HTTP 503 after 4 attempts, 2026-11-25 07:00 UTC: the server failed."
             in lines
         )
         assert lines[-1] == "The last good summary is not known."
@@ -255,9 +255,9 @@ class TestUnknown:
 
     def test_a_task_without_a_report_says_so(self, now) -> None:
         failure = Failure(call="listGaps", status=None, attempts=None, at=now, message="See log.")
-        assert str(failure) == "listGaps could not be made at 2026-11-25 07:00 UTC. See log."
+        assert str(failure) == "listGaps could not be made, 2026-11-25 07:00 UTC: See log."
         silent = Failure(call="listGaps", status=None, attempts=4, at=now, message="Reset.")
-        assert "no answer, attempt 4" in str(silent)
+        assert "no answer after 4 attempts" in str(silent)
 
 
 def test_what_an_outage_quotes_does_not_sound_like_an_all_clear(verified, now) -> None:
