@@ -85,7 +85,8 @@ def _wait(kept: StackKept, out: Console, err: Console) -> None:
     stack = kept.stack
     out.print(
         f"\nAirflow {stack.version}: {stack.url}  user {stack.user}  password {stack.password}\n"
-        f"simulator: {kept.simulator_url}/_simulator/ledger"
+        f"simulator: {kept.simulator_url}/_simulator/ledger",
+        soft_wrap=True,
     )
     err.print("The stack runs until Ctrl-C.")
     try:

@@ -151,6 +151,7 @@ class Collected(Struct, frozen=True, kw_only=True, tag=True):
 
 class StackReady(Struct, frozen=True, kw_only=True, tag=True):
     stack: Stack
+    simulator_url: str
 
 
 class ImportProblem(Struct, frozen=True, kw_only=True):

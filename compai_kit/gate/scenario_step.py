@@ -64,6 +64,20 @@ class ScenarioRun:
             case SessionEnded():
                 self.ended = event
 
+    def account_for_all(self) -> None:
+        """A chosen scenario of which nothing was heard did not run; it must not be forgotten."""
+        heard = {result.scenario.node for result in self.results}
+        self.results += tuple(
+            ScenarioResult(
+                scenario=scenario,
+                outcome="not run",
+                seconds=0.0,
+                reason="pytest ended before it",
+            )
+            for scenario in self.chosen
+            if scenario.node not in heard
+        )
+
     def _judged(self, result: ScenarioResult) -> ScenarioResult:
         """Without a stack a scenario did not fail: it did not run."""
         if self.failure is None or result.outcome not in ("failed", "error"):
@@ -100,6 +114,7 @@ def run_scenarios(
                     resources.push(child_resources.pop_all())
                     break
     finally:  # also after Ctrl-C: what was found until then counts
+        run.account_for_all()
         run.findings += _findings(plan, run, parsed)
     if run.failure and not run.failure.import_problems:
         return Step(name="scenarios", outcome="could not run", detail=run.failure.reason)

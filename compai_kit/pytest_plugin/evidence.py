@@ -20,6 +20,19 @@ _LOG_LINES = 12
 _LOG_LINES_OF_SUCCESS = 5
 _LOG_WIDTH = 160
 _MOST_LOGS = 2
+# What every task's log has, and nobody wants to read when something failed.
+_CHATTER = (
+    "DAG bundles loaded",
+    "Filling up the DagBag",
+    "Worker startup parse complete",
+    "Pushing xcom",
+    "Done. Returned value was",
+    "Task instance in success state",
+    "Task instance in failure state",
+    "Task operator:",
+    "Previous state of the Task instance",
+    "Current task name:",
+)
 _BROKEN = frozenset({"failed", "up_for_retry", "upstream_failed"})
 
 
@@ -79,7 +92,8 @@ class Evidence:
             except AirflowStackError as error:
                 log = [f"(log not to be had: {error})"]
             count = _LOG_LINES if task.state in _BROKEN else _LOG_LINES_OF_SUCCESS
-            text = redact(tail(log, count), self.secrets)
+            telling = [line for line in log if not line.startswith(_CHATTER)]
+            text = redact(tail(telling, count), self.secrets)
             lines += trimmed(text, lines=_LOG_LINES, width=_LOG_WIDTH).splitlines() or ["(empty)"]
         return tuple(lines)
 

@@ -7,6 +7,7 @@ import os
 import signal
 import time
 from collections.abc import Generator
+from contextlib import ExitStack
 from pathlib import Path
 
 import pytest
@@ -22,6 +23,7 @@ from compai_kit.gate.model import (
     ScenarioStarted,
     SessionEnded,
     StackFailed,
+    StackKept,
     StackReady,
 )
 from compai_kit.pytest_plugin.collection import choose, scenarios_of
@@ -46,18 +48,25 @@ class Recorder:
     def __init__(self, settings: PluginSettings, sink: Sink, lifeline: Lifeline | None) -> None:
         self._settings = settings
         self._sink = sink
-        self.lifeline = lifeline
+        self._lifeline = lifeline
         self._scenarios: dict[str, Scenario] = {}
         self._started: dict[str, float] = {}
         self._reports: dict[str, list[pytest.TestReport]] = {}
         self._items: dict[str, pytest.Item] = {}
         self._problems: list[str] = []
+        self._ready: StackReady | None = None
+        self._held: list[ExitStack] = []
 
     def emit(self, event: Event) -> None:
         """Pass an event on. The boot of the stack is not part of the scenario that waits for it."""
         if isinstance(event, StackReady):
+            self._ready = event
             self._started = dict.fromkeys(self._started, time.monotonic())
         self._sink.emit(event)
+
+    def hold(self, resources: ExitStack) -> None:
+        """Take over what is to be closed when the last scenario has been reported."""
+        self._held.append(resources)
 
     @classmethod
     def start(cls, config: pytest.Config, settings: PluginSettings) -> None:
@@ -149,9 +158,17 @@ class Recorder:
 
     @pytest.hookimpl(trylast=True)
     def pytest_sessionfinish(self, exitstatus: int) -> None:
-        """All fixtures are gone: the gate may judge, and a report may be written."""
-        if self.lifeline is not None:
-            self.lifeline.release()
+        """All scenarios are reported: keep the stack if asked to, then close what is held."""
+        try:
+            if self._settings.keep and self._lifeline and self._ready:
+                ready = self._ready
+                self.emit(StackKept(stack=ready.stack, simulator_url=ready.simulator_url))
+                self._lifeline.wait_until_cut()
+        finally:
+            for resources in self._held:
+                resources.close()
+        if self._lifeline:
+            self._lifeline.release()
         self.emit(SessionEnded(exit_status=int(exitstatus), problems=tuple(self._problems)))
         if self._settings.report is not None and isinstance(self._sink, ListSink):
             from compai_kit.gate.verdict import verdict_of_session

@@ -1,4 +1,4 @@
-"""The session's simulator and Airflow, announced to the gate; kept for a look when asked to."""
+"""The session's simulator and Airflow: started, announced to the gate, handed over at the end."""
 
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 from compai_kit.airflow_stack.errors import AirflowStackError, DagImportError
 from compai_kit.bundle import BundleError
 from compai_kit.contract.load import ContractError
-from compai_kit.gate.model import ImportProblem, Note, StackFailed, StackKept, StackReady
+from compai_kit.gate.model import ImportProblem, Note, StackFailed, StackReady
 from compai_kit.pytest_plugin.options import PluginSettings
 from compai_kit.pytest_plugin.stack import described, process_stack
 from compai_kit.pytest_plugin.world import (
@@ -40,13 +40,19 @@ def running_simulator(
                 recorder.emit(StackFailed(reason=redact(str(error))))
             raise
         yield comp_ai
+        if recorder:
+            recorder.hold(running.pop_all())
 
 
 @contextmanager
 def running_stack(
     settings: PluginSettings, comp_ai: SimulatedCompAI, *, recorder: "Recorder | None"
 ) -> "Iterator[ProcessStack]":
-    """Boot, point at the simulator, hand out, and clean up (later, with --keep)."""
+    """Boot, point at the simulator, hand out.
+
+    pytest tears a session's fixtures down within its last test. With a recorder it is done after
+    that: shutting down is not part of a scenario, and with --keep it waits for the reader.
+    """
     with ExitStack() as running:
         try:
             stack = running.enter_context(
@@ -65,11 +71,10 @@ def running_stack(
                 recorder.emit(_failure(error, comp_ai))
             raise
         if recorder:
-            recorder.emit(StackReady(stack=described(stack)))
+            recorder.emit(StackReady(stack=described(stack), simulator_url=comp_ai.url))
         yield stack
-        if settings.keep and recorder and recorder.lifeline:
-            recorder.emit(StackKept(stack=described(stack), simulator_url=comp_ai.url))
-            recorder.lifeline.wait_until_cut()
+        if recorder:
+            recorder.hold(running.pop_all())
 
 
 def _failure(error: Exception, comp_ai: SimulatedCompAI) -> StackFailed:

@@ -31,7 +31,7 @@ def test_one_line_per_step_and_scenario() -> None:
             StepStarted(name="scenarios"),
             Note(text="building the environment for Airflow 3.3.2"),
             Collected(all=(ONE, TWO), chosen=(ONE, TWO), unknown_names=()),
-            StackReady(stack=stack),
+            StackReady(stack=stack, simulator_url="http://127.0.0.1:2"),
             ScenarioStarted(scenario=ONE),
             ScenarioEnded(result=ScenarioResult(scenario=ONE, outcome="passed", seconds=3.21)),
             ScenarioStarted(scenario=TWO),
