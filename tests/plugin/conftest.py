@@ -13,6 +13,7 @@ import pytest
 
 from compai_kit.gate.scenarios import plugin_name
 
+collect_ignore = ["data"]  # the tests of the generated projects
 REPOSITORY = Path(__file__).parents[2]
 TINY_AIRFLOW = Path(__file__).parent / "data" / "tiny_airflow"
 RECORDINGS = REPOSITORY / "tests" / "cassettes" / "live"
