@@ -8,9 +8,10 @@ it as late or stale tests.
 Variable `comp_ai_alerts_state`. Nothing in Comp-AI. The log always has the full text.
 
 **Red means:** the status is *unknown*, because Comp-AI did not answer (posted once per incident,
-and once more on recovery), or Slack refused the message. Findings alone never turn it red.
+and once more on recovery), or Slack refused the message. Findings alone never turn it red, and
+without remediation tasks (`fetch_remediation` red) only the overdue list is unknown.
 
-**Run again?** Yes; it posts another message. `dry_run` shows the message in the log only.
+**Run again?** Yes, always; it posts another message. `dry_run` shows it in the log only.
 Settings: `COMP_AI_BASE_URL`, `COMP_AI_TOKEN` or the Keycloak client, `SLACK_WEBHOOK_URL`,
 `COMP_AI_ALERTS_MODE` (`daily`, `changes`), `COMP_AI_SLACK_OWNERS`, `COMP_AI_HEARTBEAT_URL`.
 """
@@ -33,7 +34,11 @@ FETCH_TIMEOUT = timedelta(minutes=15)
     catchup=False,
     max_active_runs=1,
     dagrun_timeout=timedelta(hours=1),
-    default_args={"retries": 2, "retry_delay": RETRY_DELAY},
+    default_args={
+        "retries": 2,
+        "retry_delay": RETRY_DELAY,
+        "retry_exponential_backoff": True,
+    },
     params={
         "dry_run": Param(
             False,

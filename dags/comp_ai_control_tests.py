@@ -10,7 +10,8 @@ Manual tests, a fail that was proven, and results that somebody else wrote are l
 
 **Red means:** the run could not do its work: Comp-AI or its token failed, the list was empty, or
 tests could not be verified or recorded (the log of `summarise` names each with its reason). Every
-other test was still evaluated and stored. A failing control test is a finding, never a red run.
+other test was still evaluated and stored. A failing control test is a finding, never a red run;
+a red chunk in a green run had no more trouble than `COMP_AI_MAX_ERRORS` allows.
 
 **Run again?** Yes, always: *Clear* evaluates anew; a retry repeats nothing that is stored.
 Settings: `COMP_AI_BASE_URL`, `COMP_AI_TOKEN` or the Keycloak client, `COMP_AI_ALLOW_EMPTY`,
@@ -34,7 +35,11 @@ RETRY_DELAY = timedelta(seconds=float(os.environ.get("COMP_AI_TASK_RETRY_DELAY_S
     catchup=False,
     max_active_runs=1,
     dagrun_timeout=timedelta(hours=3),
-    default_args={"retries": 2, "retry_delay": RETRY_DELAY},
+    default_args={
+        "retries": 2,
+        "retry_delay": RETRY_DELAY,
+        "retry_exponential_backoff": True,
+    },
     params={
         "test_ids": Param(
             [],

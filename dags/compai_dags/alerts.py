@@ -167,7 +167,7 @@ def _unproven(row: Row) -> str:
         why = "written by the runner before this one, without a check"
     else:
         why = "the word of a person or another system, not observed"
-    return f"{_name(row)}: {row.stored.result} of {_day(row.stored.at)}, {why}"
+    return f"{_name(row)}: {_result(row)}, {why}"
 
 
 def _aged(row: Row) -> str:
@@ -185,12 +185,12 @@ def _attestation(row: Row) -> str:
         return f"{_name(row)}: attested {_day(stored.at)}, due since {_day(due)}"
     if stored.at is None:
         return f"{_name(row)}: never attested"
-    return f"{_name(row)}: {stored.result or 'no result'} of {_day(stored.at)} is no attestation"
+    return f"{_name(row)}: {_result(row)} is no attestation"
 
 
 def _others(row: Row) -> str:
     kind = one_line(row.test_type, limit=50)
-    return f"{_name(row)}: {row.stored.result} of {_day(row.stored.at)}, type {kind}"
+    return f"{_name(row)}: {_result(row)}, type {kind}"
 
 
 def _overdue(works: list[Work], today: date) -> Iterator[Line]:
@@ -199,6 +199,10 @@ def _overdue(works: list[Work], today: date) -> Iterator[Line]:
             days = (today - work.due).days
             text = f"control {work.control_id}: due {work.due.isoformat()}, {days} d overdue"
             yield Line(text=text, key=f"control {work.control_id}", owner=work.assigned_to)
+
+
+def _result(row: Row) -> str:
+    return f"{row.stored.result or 'no result'} of {_day(row.stored.at)}"
 
 
 def _day(at: datetime | None) -> str:

@@ -19,7 +19,7 @@ from compai_dags.status import test_status as status_of
 HOUR = timedelta(hours=1)
 DAY = timedelta(days=1)
 ALL_CLEAR = re.compile(r"no gaps|no failed tests|all clear", re.IGNORECASE)
-FAILED = {"status": 503, "attempts": 4, "message": "the server failed."}
+FAILED = {"status": 503, "attempts": 4, "message": "it failed."}
 GAP = Gap(id=2, internal_id="EX-IAM-02", name="Access review")
 
 
@@ -228,7 +228,7 @@ class TestUnknown:
         lines = say(gaps=[GAP] * 5)
         assert lines[:2] == ["Compliance status UNKNOWN", "gaps: 5; tests: unknown"]
         assert (
-            "  - listTests failed: HTTP 503 after 4 attempts, 2026-11-25 07:00 UTC: the server failed."
+            "  - listTests failed: HTTP 503 after 4 attempts, 2026-11-25 07:00 UTC: it failed."
             in lines
         )
         assert lines[-1] == "The last good summary is not known."

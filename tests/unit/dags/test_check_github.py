@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from datetime import timedelta
+from datetime import UTC, datetime, timedelta
 
 import pytest
 
@@ -187,6 +187,24 @@ class TestLastCommit:
             Outcome.ERROR,
             Reason.NOT_FOUND_OR_NO_ACCESS,
         )
+
+
+class TestReuse:
+    def test_a_bad_answer_is_asked_for_again_the_next_time(
+        self, row, context, github, collected
+    ) -> None:
+        demanding = config("unprotected", min_approvals=2)
+        for _ in range(2):
+            evaluate(row(config=demanding), context)
+        assert collected() == (2, 2)
+
+    def test_an_old_answer_is_renewed(self, row, client, now, github, collected) -> None:
+        for days in (0, 89, 91):
+            context = CheckContext(
+                client=client, now=lambda days=days: datetime.now(UTC) + timedelta(days=days)
+            )
+            evaluate(row("github_last_commit", config=config()), context)
+        assert collected() == (2, 2)
 
 
 class TestGapRule:

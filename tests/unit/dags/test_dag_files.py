@@ -1,0 +1,108 @@
+"""What every DAG file promises, read from its source: no Airflow is needed to see it."""
+
+from __future__ import annotations
+
+import ast
+from pathlib import Path
+
+import pytest
+
+DAGS = Path(__file__).parents[3] / "dags"
+FILES = sorted(DAGS.glob("*.py"))
+
+
+@pytest.fixture(params=FILES, ids=lambda path: path.stem)
+def source(request: pytest.FixtureRequest) -> str:
+    path: Path = request.param
+    return path.read_text(encoding="utf-8")
+
+
+@pytest.fixture
+def tree(source: str) -> ast.Module:
+    return ast.parse(source)
+
+
+def decorators(tree: ast.Module, name: str) -> list[ast.Call]:
+    return [
+        decorator
+        for function in ast.walk(tree)
+        if isinstance(function, ast.FunctionDef)
+        for decorator in function.decorator_list
+        if isinstance(decorator, ast.Call)
+        and isinstance(decorator.func, ast.Name)
+        and decorator.func.id == name
+    ]
+
+
+def keywords(call: ast.Call) -> dict[str | None, ast.expr]:
+    return {keyword.arg: keyword.value for keyword in call.keywords}
+
+
+def test_the_dag_files_are_those_that_are_known() -> None:
+    assert [path.stem for path in FILES] == ["comp_ai_alerts", "comp_ai_control_tests"]
+
+
+def test_it_is_short_enough_to_be_read_as_the_process(source: str) -> None:
+    assert 40 <= len(source.splitlines()) <= 120
+
+
+def test_parsing_imports_only_the_sdk_and_the_standard_library(tree: ast.Module) -> None:
+    imported = [node for node in tree.body if isinstance(node, ast.Import | ast.ImportFrom)]
+    names = {
+        node.module if isinstance(node, ast.ImportFrom) else alias.name
+        for node in imported
+        for alias in node.names
+    }
+    assert names == {"__future__", "os", "datetime", "typing", "airflow.sdk"}
+
+
+def test_the_environment_gives_schedule_and_retry_delay_and_nothing_else(source: str) -> None:
+    tree = ast.parse(source)
+    read = {
+        ast.literal_eval(node.args[0])
+        for node in ast.walk(tree)
+        if isinstance(node, ast.Call) and ast.unparse(node.func) == "os.environ.get"
+    }
+    assert len(read) == 2
+    assert "COMP_AI_TASK_RETRY_DELAY_S" in read
+    assert all(name.endswith(("_SCHEDULE", "_RETRY_DELAY_S")) for name in read)
+    assert source.count("os.environ") == 2
+
+
+def test_it_is_bounded_and_documented(tree: ast.Module) -> None:
+    (dag,) = decorators(tree, "dag")
+    given = keywords(dag)
+    assert ast.unparse(given["max_active_runs"]) == "1"
+    assert ast.unparse(given["catchup"]) == "False"
+    assert ast.unparse(given["doc_md"]) == "__doc__"
+    assert "dagrun_timeout" in given
+    tasks = decorators(tree, "task")
+    assert tasks
+    assert all("execution_timeout" in keywords(task) for task in tasks)
+
+
+def test_its_page_says_what_an_operator_asks(tree: ast.Module) -> None:
+    page = ast.get_docstring(tree) or ""
+    for heading in ("**When:**", "**Writes:**", "**Red means:**", "**Run again?**"):
+        assert heading in page
+
+
+def test_form_parameters_are_typed(tree: ast.Module) -> None:
+    params = [
+        node
+        for node in ast.walk(tree)
+        if isinstance(node, ast.Call) and ast.unparse(node.func) == "Param"
+    ]
+    assert params
+    for param in params:
+        assert {"type", "title", "description"} <= set(keywords(param))
+
+
+def test_no_result_of_a_task_is_printed_into_its_log(tree: ast.Module) -> None:
+    # Rows hold the words of other people.
+    for function in ast.walk(tree):
+        if isinstance(function, ast.FunctionDef) and ast.unparse(function.returns) != "None":
+            (decorator,) = function.decorator_list
+            shown = keywords(decorator).get("show_return_value_in_logs")
+            assert shown is not None, function.name
+            assert ast.unparse(shown) == "False"
