@@ -144,6 +144,9 @@ def _timing(version: str) -> dict[str, str]:
         "AIRFLOW__SCHEDULER__SCHEDULER_IDLE_SLEEP_TIME": "0.2",
         "AIRFLOW__SCHEDULER__SCHEDULER_HEARTBEAT_SEC": "1",
         "AIRFLOW__TRIGGERER__JOB_HEARTBEAT_SEC": "1",
+        # A worker that misses the moment its task exits looks again after this time (default 5 s;
+        # task SDK, supervisor.py, _monitor_subprocess): seconds of every second failing run.
+        "AIRFLOW__WORKERS__MIN_HEARTBEAT_INTERVAL": "1",
         # A bundle does not change while its stack runs; parsing it again only takes CPU time.
         "AIRFLOW__DAG_PROCESSOR__REFRESH_INTERVAL": "300",
         "AIRFLOW__DAG_PROCESSOR__MIN_FILE_PROCESS_INTERVAL": "60",

@@ -152,7 +152,7 @@ def test_it_listens_on_one_port_of_loopback_and_no_other(stack: ProcessStack) ->
 
 
 def test_a_schedule_starts_nothing(stack: ProcessStack, probe: Run) -> None:
-    """`stack_probe` is due every minute and not paused; the module takes longer than that."""
+    """`stack_probe` is not paused and due at once: Airflow runs a tick missed by minutes."""
     assert stack.api.run_ids("stack_probe", run_type="scheduled") == []
 
 
