@@ -12,6 +12,7 @@ from contextlib import contextmanager
 from datetime import datetime
 from functools import cached_property
 from importlib import import_module
+from pathlib import Path
 from typing import Any
 from urllib.parse import quote, urlsplit
 
@@ -20,6 +21,7 @@ from airflow.sdk.exceptions import AirflowRuntimeError
 from airflow.sdk.log import mask_secret
 
 from compai_client import CompAI, CompAIError, SettingsError, StaticToken
+from compai_dags import __version__
 from compai_dags.connection import NAME as CONNECTION_NAME
 from compai_dags.connection import ConnectionFields
 from compai_dags.decisions import RunIdentity
@@ -30,6 +32,8 @@ from compai_dags.task import PermanentError
 log = logging.getLogger(__name__)
 
 CONNECTION_ID = "comp_ai"
+# A webhook's path is its secret; a path such as /ping would only blank out other texts.
+_MIN_SECRET_PATH = 16
 # Every character of a run id that Airflow itself uses stays readable in the User-Agent.
 _PLAIN = ":+.-_~"
 
@@ -41,6 +45,9 @@ def current_task(*, announce_settings: bool = False) -> Iterator[AirflowTask]:
     `announce_settings` logs where each setting came from; one task per run does that.
     """
     task = AirflowTask()
+    if announce_settings:
+        # Edits in a folder that Airflow does not read look exactly like edits that do not help.
+        log.info("compai-kit %s in %s", __version__, Path(__file__).parent)
     try:
         yield task
     except CompAIError as failure:
@@ -110,7 +117,7 @@ class AirflowTask:
         # Airflow masks by itself for some origins only, never plain environment variables.
         mask_secret(secret)
         path = urlsplit(secret).path if "://" in secret else ""
-        if len(path) > 1:
+        if len(path) >= _MIN_SECRET_PATH:
             mask_secret(path)
 
     def push(self, key: str, value: object) -> None:

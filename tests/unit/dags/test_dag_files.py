@@ -7,6 +7,9 @@ from pathlib import Path
 
 import pytest
 
+import compai_client
+import compai_dags
+
 DAGS = Path(__file__).parents[3] / "dags"
 FILES = sorted(DAGS.glob("*.py"))
 
@@ -40,6 +43,10 @@ def keywords(call: ast.Call) -> dict[str | None, ast.expr]:
 
 def test_the_dag_files_are_those_that_are_known() -> None:
     assert [path.stem for path in FILES] == ["comp_ai_alerts", "comp_ai_control_tests"]
+
+
+def test_client_and_dags_are_of_one_version() -> None:
+    assert compai_dags.__version__ == compai_client.__version__
 
 
 def test_it_is_short_enough_to_be_read_as_the_process(source: str) -> None:
