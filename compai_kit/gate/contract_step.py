@@ -20,5 +20,10 @@ def check_contract(plan: GatePlan) -> tuple[Step, list[Finding]]:
     conformance = check_recordings(
         contract, load_recordings(plan.recordings), load_leniencies(plan.recordings)
     )
-    detail = f"{len(contract.operations)} operations; {conformance.summary()}"
+    detail = (
+        f"{counted(len(contract.operations), 'operation')}; conform:"
+        f" {conformance.conforming_responses} of {conformance.exchanges} recorded answers,"
+        f" {conformance.conforming_requests} of {conformance.accepted_requests} accepted requests"
+        f" ({conformance.lenient_requests} leniencies)"
+    )
     return Step(name="contract", outcome="ok", detail=detail), []

@@ -10,6 +10,7 @@ import tempfile
 from pathlib import Path
 
 import msgspec
+from msgspec.structs import replace
 
 from compai_kit.gate.model import Parsed
 from compai_kit.report.redact import redact, trimmed
@@ -50,7 +51,14 @@ def parse_bundle(bundle: Path, *, python: Path, timeout_s: float = _TIMEOUT_S) -
             raise ParseCouldNotRunError(
                 f"{python} ended with {done.returncode} while parsing: {trimmed(last[0], lines=1)}"
             )
-        return msgspec.json.decode(result.read_bytes(), type=Parsed)
+        return _redacted(msgspec.json.decode(result.read_bytes(), type=Parsed))
+
+
+def _redacted(parsed: Parsed) -> Parsed:
+    files = tuple(
+        replace(entry, error=redact(entry.error) if entry.error else None) for entry in parsed.files
+    )
+    return replace(parsed, files=files)
 
 
 def _clean_environment(home: Path) -> dict[str, str]:

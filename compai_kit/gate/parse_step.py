@@ -1,5 +1,6 @@
 """Step 2: every DAG file parses, from the bundle, in every Airflow version."""
 
+import tempfile
 from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
@@ -15,26 +16,28 @@ from compai_kit.report.words import counted, listed
 
 
 def parse_everywhere(
-    plan: GatePlan, scratch: Path, listen: Callable[[Event], None]
+    plan: GatePlan, listen: Callable[[Event], None]
 ) -> tuple[Step, tuple[Parsed, ...], list[Finding]]:
     """Environments are made first, one at a time; the versions then parse side by side."""
-
-    def reproduce(versions: Sequence[str]) -> str:
-        return plan.for_versions(versions).command()
-
     if not any(plan.dags.glob("*.py")):
         finding = no_dag_file(plan.dags, seen="no *.py at its top", reproduce=plan.command())
         empty = tuple(Parsed(airflow=version, files=()) for version in plan.versions)
         return Step(name="parse", outcome="findings", detail="no DAG file"), empty, [finding]
-    bundle = (scratch / "bundle").resolve()
-    build_bundle(bundle, dags=plan.dags)
     pythons = [
         plan.python or ensure_environment(version, on_build=lambda text: listen(Note(text=text)))
         for version in plan.versions
     ]
-    with ThreadPoolExecutor(len(pythons)) as pool:
-        parsed = tuple(pool.map(lambda python: parse_bundle(bundle, python=python), pythons))
-    findings = parse_findings(parsed, bundle=bundle, dags=plan.dags, reproduce=reproduce)
+    with tempfile.TemporaryDirectory(prefix="compai-parse-") as scratch:
+        bundle = (Path(scratch) / "bundle").resolve()
+        build_bundle(bundle, dags=plan.dags)
+        with ThreadPoolExecutor(len(pythons)) as pool:
+            parsed = tuple(pool.map(lambda python: parse_bundle(bundle, python=python), pythons))
+    findings = parse_findings(
+        parsed,
+        bundle=bundle,
+        dags=plan.dags,
+        reproduce=lambda versions: plan.for_versions(versions).command(),
+    )
     return _step(parsed, findings), parsed, findings
 
 

@@ -4,12 +4,10 @@ A step that finds something does not stop the next one: a reader wants all findi
 step that could not run ends the run, because what follows would only fail for the same reason.
 """
 
-import tempfile
 import time
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
-from pathlib import Path
 
 from compai_kit.airflow_stack.errors import AirflowStackError
 from compai_kit.bundle import BundleError
@@ -46,24 +44,19 @@ KNOWN_FAILURES = (
 
 @dataclass(frozen=True, kw_only=True)
 class Gated:
-    """What a gate run leaves: the verdict, and what pytest printed (None: it was not started)."""
+    """What a gate run leaves: the verdict, and what pytest printed."""
 
     verdict: Verdict
-    pytest_output: str | None
+    pytest_output: str
 
 
 @contextmanager
 def gate_run(plan: GatePlan, *, listen: Listener) -> Iterator[Gated]:
     """Run all steps and give the verdict. A kept stack runs until the context is left."""
     with ExitStack() as resources:
-        scratch = resources.enter_context(tempfile.TemporaryDirectory(prefix="compai-gate-"))
-        run = _GateRun(plan, listen, Path(scratch), resources)
+        run = _GateRun(plan, listen, resources)
         verdict = run.verdict()
-        output = run.pytest_log
-        yield Gated(
-            verdict=verdict,
-            pytest_output=PytestOutput(file=output).text if output.exists() else None,
-        )
+        yield Gated(verdict=verdict, pytest_output=run.printed.text)
 
 
 class _Stop(Exception):  # noqa: N818 - it ends the steps and is no error
@@ -71,13 +64,10 @@ class _Stop(Exception):  # noqa: N818 - it ends the steps and is no error
 
 
 class _GateRun:
-    def __init__(
-        self, plan: GatePlan, listen: Listener, scratch: Path, resources: ExitStack
-    ) -> None:
+    def __init__(self, plan: GatePlan, listen: Listener, resources: ExitStack) -> None:
         self._plan = plan
         self._listen = listen
-        self._scratch = scratch
-        self.pytest_log = scratch / "pytest.log"
+        self.printed = PytestOutput()
         self._resources = resources
         self._steps: list[Step] = []
         self._findings: list[Finding] = []
@@ -131,7 +121,7 @@ class _GateRun:
         return step
 
     def _parse(self) -> Step:
-        step, self._parsed, findings = parse_everywhere(self._plan, self._scratch, self._listen)
+        step, self._parsed, findings = parse_everywhere(self._plan, self._listen)
         self._findings += findings
         return step
 
@@ -141,7 +131,7 @@ class _GateRun:
             self._scenarios,
             parsed=self._parsed[0],
             blocked=blocked_dags(self._parsed[0]),
-            output=self.pytest_log,
+            printed=self.printed,
             listen=self._listen,
             resources=self._resources,
         )

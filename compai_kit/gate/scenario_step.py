@@ -96,17 +96,15 @@ def run_scenarios(
     *,
     parsed: Parsed,
     blocked: Sequence[str],
-    output: Path,
+    printed: PytestOutput,
     listen: Callable[[Event], None],
     resources: ExitStack,
 ) -> Step:
     """Fill `run` and give the step's line. With --keep pytest stays alive in `resources`."""
-    printed = PytestOutput(file=output)
     try:
         with ExitStack() as child_resources:
-            log = child_resources.enter_context(output.open("wb"))
             extra = [f"--compai-blocked-dag={dag_id}" for dag_id in blocked]
-            child = child_resources.enter_context(pytest_child(plan, log, *extra))
+            child = child_resources.enter_context(pytest_child(plan, printed, *extra))
             for event in child.events():
                 run.hear(event)
                 listen(event)

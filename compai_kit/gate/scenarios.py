@@ -13,8 +13,6 @@ import sys
 import tempfile
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager, suppress
-from dataclasses import dataclass
-from pathlib import Path
 from typing import IO
 
 import msgspec
@@ -34,16 +32,21 @@ class ScenariosCouldNotRunError(Exception):
     """pytest did not get as far as running the scenarios; says nothing about the DAGs."""
 
 
-@dataclass(frozen=True, kw_only=True)
 class PytestOutput:
-    """What pytest printed, for the report and for the reason when it did not get far."""
+    """What pytest printed, for the report and for the reason when it did not get far.
 
-    file: Path
+    The file has no name, so nothing of it is left when the gate is killed.
+    """
+
+    def __init__(self) -> None:
+        self.file = tempfile.TemporaryFile()  # noqa: SIM115 - lives as long as this object
 
     @property
     def text(self) -> str:
-        """All of it, without secrets."""
-        return redact(self.file.read_text(encoding="utf-8", errors="replace"))
+        """All of it, without secrets. The child may still write: its offset is not moved."""
+        fd = self.file.fileno()
+        content = os.pread(fd, os.fstat(fd).st_size, 0)
+        return redact(content.decode("utf-8", errors="replace"))
 
     def last_line(self) -> str:
         """The last line that says something; pytest's own errors begin with ERROR."""
@@ -82,7 +85,7 @@ class PytestChild:
 
 
 @contextmanager
-def pytest_child(plan: GatePlan, output: IO[bytes], *extra: str) -> Iterator[PytestChild]:
+def pytest_child(plan: GatePlan, output: PytestOutput, *extra: str) -> Iterator[PytestChild]:
     """Start pytest on the plan's scenarios; leaving the context ends it, whatever happened."""
     events_out, events_in = os.pipe()
     lifeline_out, lifeline_in = os.pipe()
@@ -92,7 +95,7 @@ def pytest_child(plan: GatePlan, output: IO[bytes], *extra: str) -> Iterator[Pyt
             _command(plan, events_fd=events_in, lifeline_fd=lifeline_out, extra=extra),
             env={k: v for k, v in os.environ.items() if k not in _NOT_FOR_PYTEST},
             stdin=subprocess.DEVNULL,
-            stdout=output,
+            stdout=output.file,
             stderr=subprocess.STDOUT,
             pass_fds=fds,
             start_new_session=True,
@@ -116,20 +119,16 @@ def pytest_child(plan: GatePlan, output: IO[bytes], *extra: str) -> Iterator[Pyt
 
 def collect(plan: GatePlan) -> Collected:
     """The scenarios there are, without running any. Raises ScenariosCouldNotRunError."""
-    with tempfile.TemporaryDirectory(prefix="compai-collect-") as folder:
-        printed = PytestOutput(file=Path(folder) / "pytest.log")
-        with (
-            printed.file.open("wb") as output,
-            pytest_child(plan, output, "--collect-only") as child,
-        ):
-            events = list(child.events())
-        collected = next((e for e in events if isinstance(e, Collected)), None)
-        problems = next((e.problems for e in events if isinstance(e, SessionEnded)), ())
-        if problems:
-            raise ScenariosCouldNotRunError(unreadable(problems))
-        if collected is None:
-            raise ScenariosCouldNotRunError(f"pytest could not collect: {printed.last_line()}")
-        return collected
+    printed = PytestOutput()
+    with pytest_child(plan, printed, "--collect-only") as child:
+        events = list(child.events())
+    collected = next((e for e in events if isinstance(e, Collected)), None)
+    problems = next((e.problems for e in events if isinstance(e, SessionEnded)), ())
+    if problems:
+        raise ScenariosCouldNotRunError(unreadable(problems))
+    if collected is None:
+        raise ScenariosCouldNotRunError(f"pytest could not collect: {printed.last_line()}")
+    return collected
 
 
 def unreadable(problems: Sequence[str]) -> str:

@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any
 
 from compai_kit.contract.load import load_contract
 from compai_kit.pytest_plugin.evidence import Evidence
+from compai_kit.report.redact import SIMULATED_PREFIX
 from compai_kit.simulator.control import SimulatorControl
 from compai_kit.simulator.seed import EMPTY_SEED
 from compai_kit.simulator.server import serve
@@ -63,7 +64,7 @@ class SimulatedCompAI:
 def simulated(factory: str, *, contract: Path | None = None) -> Iterator[SimulatedCompAI]:
     """Serve what `factory` (module:name) makes, with an empty database, on a free port."""
     make = load_factory(factory)
-    client_secret = secrets.token_urlsafe(24)
+    client_secret = f"{SIMULATED_PREFIX}{secrets.token_hex(12)}"
     app = make(
         EMPTY_SEED,
         {"keycloak": {"realm": REALM, "clients": {CLIENT_ID: client_secret}}},

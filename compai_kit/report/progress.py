@@ -90,6 +90,8 @@ class Progress:
         result = event.result
         mark, style = _MARKS[result.outcome]
         width = len(str(self._total))
+        if self._done == self._total:
+            self._now("stopping Airflow …")
         self._console.print(
             Text.assemble(
                 f"  {self._done:>{width}}/{self._total} ",

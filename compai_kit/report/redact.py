@@ -9,14 +9,18 @@ from collections.abc import Iterable
 
 MASK = "***"
 
+# A simulated client secret begins with this, so that it is known wherever it turns up.
+SIMULATED_PREFIX = "simulated-secret-"
+
 _NAMED = r"(?:access_token|refresh_token|client_secret|password|token|secret)"
 _PATTERNS = (
     # three base64url parts joined by dots: a JWT, whole or with its end cut off
     (re.compile(r"\beyJ[\w-]{6,}(?:\.[\w-]*){0,2}"), MASK),
     (re.compile(r"(?i)\b(bearer|basic)\s+[\w.~+/=-]{5,}"), rf"\1 {MASK}"),
+    (re.compile(rf"{SIMULATED_PREFIX}[\w-]+"), MASK),
     # the path of a Slack webhook is its password
     (re.compile(r"/services/[\w/%.-]+"), f"/services/{MASK}"),
-    (re.compile(rf"""(?i)(["']{_NAMED}["']\s*:\s*["'])[^"']+"""), rf"\1{MASK}"),
+    (re.compile(rf"""(?i)(["'](?:\w*_)?{_NAMED}["']\s*:\s*["'])[^"']+"""), rf"\1{MASK}"),
     (re.compile(rf"(?i)\b((?:\w*_)?{_NAMED}\s*=(?!=)\s*)(['\"]?)[^\s'\"&,;)]+"), rf"\1\2{MASK}"),
     (re.compile(r"(?<=://)[^\s/@:]+:[^\s/@]+(?=@)"), f"{MASK}:{MASK}"),
 )

@@ -21,6 +21,8 @@ def _jwt_like() -> str:
         ("Authorization: Bearer abc.def-123", "Authorization: Bearer ***"),
         ("POST /services/T000/B000/xyzXYZ answered 404", "POST /services/*** answered 404"),
         ("'client_secret': 'hunter22'", "'client_secret': '***'"),
+        ("{'COMP_AI_CLIENT_SECRET': 'hunter22'}", "{'COMP_AI_CLIENT_SECRET': '***'}"),
+        ("sent simulated-secret-0a1b2c to it", "sent *** to it"),
         ('{"access_token": "opaque-1"}', '{"access_token": "***"}'),
         (
             "grant_type=client_credentials&client_secret=s3cr3t&x=1",
