@@ -48,6 +48,7 @@ class CompAI:
     """A Comp-AI behind one base URL; one session, safe to share between threads.
 
     `caller` becomes the comment of the User-Agent, e.g. "dag=…; run=…; task=…; map=…; try=…".
+    `trace_context` is sent with every call to Comp-AI: `traceparent` and `tracestate` (W3C).
     Every method raises a `CallError` or a `TokenError`. Close it, or use it as a context manager.
     """
 
@@ -58,6 +59,7 @@ class CompAI:
         auth: Auth,
         api_prefix: str = "/api/v1",
         caller: str | None = None,
+        trace_context: Mapping[str, str] = _NONE,
         settings: ClientSettings = _DEFAULTS,
     ) -> None:
         check_url("base_url", base_url)
@@ -65,7 +67,7 @@ class CompAI:
         self._target = Target(base_url=base_url, api_prefix=api_prefix)
         self._settings = settings
         self._mask = Masker()
-        self._transport = Transport(settings, caller=caller)
+        self._transport = Transport(settings, caller=caller, trace_context=trace_context)
         self._tokens = tokens_for(auth, self._transport, self._mask)
 
     def __repr__(self) -> str:

@@ -7,7 +7,7 @@ because requests would let it replace the token. Redirects and cookies are refus
 from __future__ import annotations
 
 import logging
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from http.cookiejar import DefaultCookiePolicy
 from typing import Any, Literal, Protocol
@@ -28,6 +28,7 @@ logger = logging.getLogger("compai_client")
 
 _CHUNK = 65536
 _CALLER_LIMIT = 1000
+_TRACE_HEADERS = ("traceparent", "tracestate")
 # Everything printable except what ends or escapes a User-Agent comment.
 _CALLER_SAFE = "".join(chr(code) for code in range(0x20, 0x7F) if chr(code) not in "()\\%")
 
@@ -113,7 +114,13 @@ def user_agent(caller: str | None) -> str:
 class Transport:
     """Sends calls; threads may share it."""
 
-    def __init__(self, settings: ClientSettings, *, caller: str | None) -> None:
+    def __init__(
+        self,
+        settings: ClientSettings,
+        *,
+        caller: str | None,
+        trace_context: Mapping[str, str],
+    ) -> None:
         self.settings = settings
         self._session = requests.Session()
         self._session.cookies.set_policy(DefaultCookiePolicy(allowed_domains=[]))
@@ -122,6 +129,7 @@ class Transport:
         self._session.mount("https://", adapter)
         self._session.headers.update(
             {
+                **{name: trace_context[name] for name in _TRACE_HEADERS if name in trace_context},
                 "User-Agent": user_agent(caller),
                 "Accept": "application/json",
                 # Comp-AI never compresses; plain bytes can be read as they arrive.

@@ -19,6 +19,7 @@ from urllib.parse import quote, urlsplit
 from airflow.sdk import Connection, Variable, get_current_context
 from airflow.sdk.exceptions import AirflowRuntimeError
 from airflow.sdk.log import mask_secret
+from opentelemetry.propagate import inject
 
 from compai_client import CompAI, CompAIError, SettingsError, StaticToken
 from compai_dags import __version__
@@ -107,6 +108,7 @@ class AirflowTask:
                 auth=access.auth,
                 api_prefix=access.api_prefix,
                 caller=self._caller(),
+                trace_context=_trace_context(),
             ),
             access.origins,
         )
@@ -148,6 +150,13 @@ class AirflowTask:
         return "; ".join(
             f"{name}={quote(str(value), safe=_PLAIN)}" for name, value in facts.items()
         )
+
+
+def _trace_context() -> dict[str, str]:
+    """The W3C headers of the running task; none unless Airflow traces."""
+    headers: dict[str, str] = {}
+    inject(headers)
+    return headers
 
 
 def _permanent_failure(cause: Exception) -> Exception:

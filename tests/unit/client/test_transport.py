@@ -32,6 +32,15 @@ def test_headers_of_a_call(script: Any, connect: Any) -> None:
     }
 
 
+def test_a_call_can_be_joined_to_the_trace_of_its_task(script: Any, connect: Any) -> None:
+    server = script(NOTHING)
+    traceparent = f"00-{'a' * 32}-{'b' * 16}-01"
+    connect(server.url, trace_context={"traceparent": traceparent, "X-Real-IP": "1"}).list_gaps()
+    [request] = server.requests
+    assert request.headers["traceparent"] == traceparent
+    assert "X-Real-IP" not in request.headers, "a trace context is no way to add other headers"
+
+
 def test_no_header_that_would_dodge_the_rate_limit(script: Any, connect: Any) -> None:
     server = script(NOTHING, (200, {"status": "healthy", "service": "s", "version": "1"}))
     client = connect(server.url)
