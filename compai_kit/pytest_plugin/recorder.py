@@ -76,6 +76,8 @@ class Recorder:
             sink = PipeSink(settings.events_fd)
         lifeline = None
         if settings.lifeline_fd is not None:
+            # A gate that a script started in the background hands down an ignored SIGINT.
+            signal.signal(signal.SIGINT, signal.default_int_handler)
             lifeline = Lifeline(settings.lifeline_fd, on_cut=_interrupt)
         recorder = cls(settings, sink, lifeline)
         config.stash[RECORDER] = recorder

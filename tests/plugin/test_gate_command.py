@@ -238,10 +238,14 @@ def test_slow(cleaned):
 """
 
     @pytest.fixture
-    def gate(self, project: Any, scenario_file: ScenarioFile) -> Any:
+    def prefix(self) -> list[str]:
+        return []
+
+    @pytest.fixture
+    def gate(self, project: Any, scenario_file: ScenarioFile, prefix: list[str]) -> Any:
         project.write({"dags/tiny.py": DAG, "scenarios/test_tiny.py": scenario_file(self.SLOW)})
         with subprocess.Popen(
-            project.gate_command(),
+            [*prefix, *project.gate_command()],
             cwd=project.path,
             env=project.environment,
             stdout=subprocess.PIPE,
@@ -263,6 +267,11 @@ def test_slow(cleaned):
         assert (project.path / "cleaned").exists()
         assert "Traceback" not in err
 
+    @pytest.mark.parametrize(
+        "prefix",
+        [[], ["sh", "-c", 'trap "" INT; exec "$@"', "sh"]],
+        ids=["in the foreground", "in the background of a script"],
+    )
     def test_kill_lets_the_scenarios_clean_up(self, gate: Any, project: Any) -> None:
         os.kill(gate.pid, signal.SIGKILL)
         _wait_for(project.path / "cleaned")
