@@ -93,16 +93,11 @@ def _sources(dags: Path) -> Iterator[tuple[str, bytes]]:
             raise BundleError(f"{dag_file} has the name of a package that the bundle brings along")
         yield dag_file.name, dag_file.read_bytes()
     yield _IGNORE_FILE, _ignore_lines(dags / _IGNORE_FILE).encode()
-    support = dags / "compai_dags"
-    yield from _package(
-        "compai_dags", support if support.is_dir() else _imported_folder("compai_dags")
-    )
-    yield from _package("compai_client", _imported_folder("compai_client"))
-
-
-def _package(name: str, folder: Path) -> Iterator[tuple[str, bytes]]:
-    for inside in _files_below(folder):
-        yield f"{name}/{inside}", (folder / inside).read_bytes()
+    for package in ("compai_dags", "compai_client"):
+        # One that lies beside the DAG files is what Airflow would import there.
+        folder = dags / package if (dags / package).is_dir() else _imported_folder(package)
+        for inside in _files_below(folder):
+            yield f"{package}/{inside}", (folder / inside).read_bytes()
 
 
 def _files_below(folder: Path) -> Iterator[str]:

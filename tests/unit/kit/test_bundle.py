@@ -85,6 +85,28 @@ def test_support_package_comes_from_the_import_path_when_the_folder_has_none(
     assert "compai_dags/checks/one.py" not in manifest.files
 
 
+def test_a_client_beside_the_dag_files_is_the_one_that_is_bundled(
+    dags: Path, tmp_path: Path
+) -> None:
+    """A bundle is a DAG folder, too: gating it must judge the client that lies in it."""
+    (dags / "compai_client").mkdir()
+    (dags / "compai_client" / "__init__.py").write_text("# of this deployment\n")
+
+    manifest = build_bundle(tmp_path / "out", dags=dags)
+
+    assert [name for name in manifest.files if name.startswith("compai_client/")] == [
+        "compai_client/__init__.py"
+    ]
+    copied = (tmp_path / "out" / "compai_client" / "__init__.py").read_text()
+    assert copied == "# of this deployment\n"
+
+
+def test_the_bundle_of_a_bundle_is_the_same(dags: Path, tmp_path: Path) -> None:
+    first = build_bundle(tmp_path / "first", dags=dags)
+
+    assert build_bundle(tmp_path / "second", dags=tmp_path / "first") == first
+
+
 def test_ignore_file_keeps_its_lines_and_always_covers_the_packages(
     dags: Path, tmp_path: Path
 ) -> None:
