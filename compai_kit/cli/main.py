@@ -3,7 +3,7 @@
 import sys
 import traceback
 from contextlib import ExitStack
-from importlib import import_module
+from importlib import import_module, metadata
 from types import TracebackType
 
 import click
@@ -38,8 +38,15 @@ class _LazyGroup(click.Group):
             formatter.write_dl([(name, text) for name, (_, _, text) in _COMMANDS.items()])
 
 
+def _version() -> str:
+    try:
+        return metadata.version("compai-kit")
+    except metadata.PackageNotFoundError:
+        return "0+checkout"
+
+
 @click.group(cls=_LazyGroup)
-@click.version_option(package_name="compai-kit", prog_name="compai")
+@click.version_option(_version(), prog_name="compai")
 def cli() -> None:
     """Comp-AI × Airflow: prove that DAGs, Airflow and Comp-AI fit each other.
 
@@ -48,10 +55,23 @@ def cli() -> None:
 
 
 def main() -> None:
-    """Run the command line; ends the process with a code of the exit table."""
+    """Run the command line; ends the process with a code of the exit table.
+
+    click's own way out knows only 1 and 2, and 1 is "findings" here.
+    """
     with ExitStack() as last_resort:
         last_resort.push(_crash_is_could_not_run)
-        cli()
+        try:
+            cli.main(standalone_mode=False)
+        except click.UsageError as error:
+            error.show()
+            sys.exit(ExitCode.USAGE)
+        except click.ClickException as error:
+            error.show()
+            sys.exit(ExitCode.COULD_NOT_RUN)
+        except click.Abort:  # also what click makes of Ctrl-C
+            click.echo("interrupted", err=True)
+            sys.exit(ExitCode.UNDECIDED)
 
 
 def _crash_is_could_not_run(

@@ -23,7 +23,6 @@ from compai_kit.gate.plan import GatePlan
 from compai_kit.gate.scenario_step import ScenarioRun, run_scenarios
 from compai_kit.gate.scenarios import PytestOutput, ScenariosCouldNotRunError
 from compai_kit.gate.verdict import calls_step
-from compai_kit.pytest_plugin.world import SimulatorFactoryError
 from compai_kit.report.redact import redact, trimmed
 
 Listener = Callable[[Event], None]
@@ -38,7 +37,6 @@ KNOWN_FAILURES = (
     ParseCouldNotRunError,
     RecordingsError,
     ScenariosCouldNotRunError,
-    SimulatorFactoryError,
 )
 
 

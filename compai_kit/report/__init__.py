@@ -1,1 +1,1 @@
-"""Renders findings and verdicts; knows nothing of how they came about."""
+"""Renders findings and verdicts: for people, for programs, for CI servers."""

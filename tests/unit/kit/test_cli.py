@@ -37,6 +37,12 @@ def test_every_command_can_be_called(name: str) -> None:
     assert CliRunner().invoke(cli, [name, "--help"]).exit_code == 0
 
 
+def test_version_is_said_by_a_checkout_as_well() -> None:
+    result = CliRunner().invoke(cli, ["--version"])
+    assert result.exit_code == 0
+    assert result.output.startswith("compai, version 0")
+
+
 def test_unknown_command_is_usage() -> None:
     assert CliRunner().invoke(cli, ["gaet"]).exit_code == 2
 
@@ -58,18 +64,31 @@ def test_explain_an_unknown_code_is_usage() -> None:
     assert "no finding has the code CK999" in result.output
 
 
-def test_crash_is_could_not_run_and_never_findings(
-    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+@pytest.mark.parametrize(
+    ("error", "code", "words"),
+    [
+        (ZeroDivisionError("a bug of the kit"), 3, "ZeroDivisionError: a bug of the kit"),
+        (click.UsageError("no such thing"), 2, "no such thing"),
+        (click.FileError("x.yaml", "cannot be read"), 3, "x.yaml"),
+        (KeyboardInterrupt(), 4, "interrupted"),
+    ],
+)
+def test_no_way_out_is_mistaken_for_findings(
+    error: BaseException,
+    code: int,
+    words: str,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
 ) -> None:
-    """Python's own exit code for a crash is 1, which means "findings" here."""
+    """Python ends a crash with 1, and so does click an interrupt; 1 means "findings" here."""
 
     @click.command()
-    def crashing() -> None:
-        raise ZeroDivisionError("a bug of the kit")
+    def failing() -> None:
+        raise error
 
-    monkeypatch.setattr(main_module, "cli", crashing)
+    monkeypatch.setattr(main_module, "cli", failing)
     monkeypatch.setattr(sys, "argv", ["compai"])
     with pytest.raises(SystemExit) as ended:
         main()
-    assert ended.value.code == 3
-    assert "ZeroDivisionError: a bug of the kit" in capsys.readouterr().err
+    assert ended.value.code == code
+    assert words in capsys.readouterr().err
