@@ -5,7 +5,7 @@ Everything the kit does to an Airflow goes through here; nothing reads its datab
 
 import contextlib
 import time
-from collections.abc import Callable, Collection, Mapping
+from collections.abc import Callable, Collection, Iterator, Mapping
 from datetime import UTC, datetime, timedelta
 from typing import Any
 from urllib.parse import quote
@@ -17,7 +17,7 @@ from compai_kit.airflow_stack.errors import (
     ImportFailure,
     RunTimeoutError,
 )
-from compai_kit.airflow_stack.logs import plain_lines, tail
+from compai_kit.airflow_stack.logs import plain_lines, tail, texts_in
 from compai_kit.airflow_stack.rest import RestSession
 from compai_kit.airflow_stack.runs import (
     NOT_MAPPED,
@@ -188,10 +188,40 @@ class AirflowApi:
         map_index: int = NOT_MAPPED,
     ) -> list[str]:
         """The log of one try as plain lines."""
-        path = f"{_task_path(dag_id, run_id, task_id)}/logs/{try_number}"
-        answer = self._rest.call("GET", path, params={"map_index": map_index, "full_content": True})
-        content = answer["content"]
+        content = self._log_content(
+            dag_id, run_id, task_id, try_number=try_number, map_index=map_index
+        )
         return plain_lines(content if isinstance(content, list) else [content])
+
+    def _log_content(
+        self, dag_id: str, run_id: str, task_id: str, *, try_number: int, map_index: int
+    ) -> Any:
+        path = f"{_task_path(dag_id, run_id, task_id)}/logs/{try_number}"
+        params = {"map_index": map_index, "full_content": True}
+        return self._rest.call("GET", path, params=params)["content"]
+
+    def every_text(self, dag_id: str, run_id: str) -> Iterator[tuple[str, str]]:
+        """(where, text) of all that a run shows: its rows, the log of each try, each XCom.
+
+        Complete, so that a secret that is found nowhere here was not shown.
+        """
+        run = _run_path(dag_id, run_id)
+        yield "run", texts_in(self._rest.call("GET", run))
+        rows = list(self._rest.pages(f"{run}/taskInstances", items="task_instances"))
+        for row in rows:
+            task = TaskInstance.from_json(row)
+            yield task.name, texts_in(row)
+            for try_number in range(1, task.try_number + 1):
+                log = self._log_content(
+                    dag_id, run_id, task.task_id, try_number=try_number, map_index=task.map_index
+                )
+                yield f"log of {task.name}, try {try_number}", texts_in(log)
+        for entry in self._rest.pages(
+            f"{_task_path(dag_id, run_id, '~')}/xcomEntries", items="xcom_entries"
+        ):
+            task_id, key, map_index = entry["task_id"], entry["key"], entry["map_index"]
+            value = self.xcom(dag_id, run_id, task_id, key=key, map_index=map_index)
+            yield f"XCom {key} of {task_id}[{map_index}]", texts_in(value)
 
     def set_variables(self, variables: Mapping[str, str]) -> None:
         """Create or overwrite Airflow Variables; `delete_variables` takes them away again."""
@@ -210,6 +240,19 @@ class AirflowApi:
         for key in sorted(self._variables if keys is None else keys):
             self._delete(f"/api/v2/variables/{_quoted(key)}")
             self._variables.discard(key)
+
+    def set_connection(self, connection_id: str, fields: Mapping[str, str | int]) -> None:
+        """Create or overwrite an Airflow Connection as the form in the UI does.
+
+        `fields`: conn_type, host, port, schema, login, password, extra (JSON text).
+        """
+        self.delete_connection(connection_id)
+        body = {"connection_id": connection_id, **fields}
+        self._rest.call("POST", "/api/v2/connections", json=body)
+
+    def delete_connection(self, connection_id: str) -> None:
+        """Delete a Connection; one that is not there is as good as deleted."""
+        self._delete(f"/api/v2/connections/{_quoted(connection_id)}")
 
     def delete_run(self, dag_id: str, run_id: str) -> None:
         """Forget a run, its task instances and XComs."""

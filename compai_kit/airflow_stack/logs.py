@@ -43,6 +43,15 @@ def _exceptions(error_detail: object) -> list[str]:
     ]
 
 
+def texts_in(value: object) -> str:
+    """Every text in a JSON value, keys included, one per line and as it is: nothing is escaped."""
+    if isinstance(value, Mapping):
+        return "\n".join(f"{key}\n{texts_in(inner)}" for key, inner in value.items())
+    if isinstance(value, list):
+        return "\n".join(map(texts_in, value))
+    return "" if value is None else str(value)
+
+
 def tail(lines: list[str], count: int) -> str:
     """The last lines as one text."""
     return "\n".join(lines[-count:])

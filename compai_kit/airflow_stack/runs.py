@@ -1,6 +1,6 @@
 """What a DAG run left behind, as plain values, and what to say about one that did not end."""
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
@@ -81,6 +81,10 @@ class Run:
         return self.api.task_log(
             self.dag_id, self.run_id, task_id, map_index=map_index, try_number=try_number
         )
+
+    def every_text(self) -> Iterator[tuple[str, str]]:
+        """(where, text) of everything the run shows: rows, the log of each try, each XCom."""
+        return self.api.every_text(self.dag_id, self.run_id)
 
 
 def unfinished_report(

@@ -1,6 +1,7 @@
 """The fixtures. Light: everything heavy is imported by the fixture that needs it."""
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import AbstractContextManager, contextmanager
 from typing import TYPE_CHECKING
 
 import pytest
@@ -90,11 +91,36 @@ def run_dag(
 ) -> "DagRunner":
     """`run_dag(dag_id, conf=…, variables=…, timeout_s=…)` runs a DAG to its end, returns the Run.
 
-    Variables given to it are in force for that run only. The simulator is reset first, so set up
-    its state between taking this fixture and calling it.
+    Variables and Connections given to it are in force for that run only. The simulator is reset
+    first, so set up its state between taking this fixture and calling it. `run_dag.clear(run)`
+    clears a run's tasks as a person would, and waits for its end.
     """
     from compai_kit.pytest_plugin.runner import DagRunner
 
     runner = DagRunner(airflow_stack.api, simulated_comp_ai.variables, _compai_evidence.runs)
     runner.prepare()
     return runner
+
+
+@pytest.fixture
+def airflow_with(
+    request: pytest.FixtureRequest,
+    simulator: "RecordingControl",  # noqa: ARG001 - resets the simulator first
+    _compai_evidence: "Evidence",
+) -> "Callable[[Mapping[str, str]], AbstractContextManager[DagRunner]]":
+    """`with airflow_with({"COMP_AI_BASE_URL": …}) as run_dag:` boots an Airflow of its own.
+
+    For what an Airflow reads from its environment, at the price of a boot. No Variable points its
+    DAGs at the simulator: the environment, or what is given to `run_dag`, has to.
+    """
+    from compai_kit.pytest_plugin.runner import DagRunner
+    from compai_kit.pytest_plugin.session import own_stack
+
+    settings = PluginSettings.from_config(request.config)
+
+    @contextmanager
+    def booted(environment: Mapping[str, str]) -> "Iterator[DagRunner]":
+        with own_stack(settings, environment) as stack:
+            yield DagRunner(stack.api, {}, _compai_evidence.runs)
+
+    return booted

@@ -10,6 +10,7 @@ import pytest
 from compai_kit.pytest_plugin.fixtures import (
     _compai_evidence,
     airflow_stack,
+    airflow_with,
     run_dag,
     simulated_comp_ai,
     simulator,
@@ -19,6 +20,7 @@ from compai_kit.pytest_plugin.options import PluginSettings, add_options
 __all__ = [
     "_compai_evidence",
     "airflow_stack",
+    "airflow_with",
     "pytest_addoption",
     "pytest_configure",
     "pytest_runtest_setup",

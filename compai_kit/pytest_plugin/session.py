@@ -1,6 +1,6 @@
 """The session's simulator and Airflow: started, announced to the gate, handed over at the end."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import ExitStack, contextmanager
 from typing import TYPE_CHECKING
 
@@ -75,6 +75,19 @@ def running_stack(
         yield stack
         if recorder:
             recorder.hold(running.pop_all())
+
+
+@contextmanager
+def own_stack(settings: PluginSettings, environment: Mapping[str, str]) -> "Iterator[ProcessStack]":
+    """Boot another Airflow for one scenario: what its environment says, no Variable points at."""
+    with process_stack(
+        dags=settings.dags,
+        env={**STACK_ENVIRONMENT, **environment},
+        version=settings.version,
+        python=settings.python,
+        without=settings.blocked_dags,
+    ) as stack:
+        yield stack
 
 
 def _failure(error: Exception, comp_ai: SimulatedCompAI) -> StackFailed:

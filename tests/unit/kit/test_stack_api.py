@@ -272,3 +272,63 @@ def test_an_answer_that_is_not_json_is_an_error(airflow: ScriptedAirflow, api: A
 
     with pytest.raises(ApiError, match="not JSON: '<html>hello</html>'"):
         api.run_state("d", "r")
+
+
+def test_a_connection_is_replaced_whole_and_taken_away(
+    airflow: ScriptedAirflow, api: AirflowApi
+) -> None:
+    airflow.on("POST /api/v2/connections", {})
+    airflow.on("DELETE /api/v2/connections/comp_ai", lambda _: Response(status=204))
+
+    api.set_connection("comp_ai", {"conn_type": "http", "host": "comp-ai", "port": 3002})
+    sent = json.loads(airflow.seen[-1].get_data())
+    api.delete_connection("comp_ai")
+    api.delete_connection("never there")
+
+    assert sent == {
+        "connection_id": "comp_ai",
+        "conn_type": "http",
+        "host": "comp-ai",
+        "port": 3002,
+    }
+    # Fields of an earlier Connection must not stay in force, so it goes first.
+    assert airflow.calls("DELETE /api/v2/connections/comp_ai") == 2
+
+
+def test_every_text_has_all_tries_all_mapped_instances_and_all_xcoms(
+    airflow: ScriptedAirflow, api: AirflowApi
+) -> None:
+    def task(task_id: str, map_index: int, tries: int) -> dict[str, object]:
+        row = {"task_id": task_id, "map_index": map_index, "try_number": tries}
+        return row | {"state": "failed", "duration": 1.0, "rendered_fields": {"op": 'a "quote"'}}
+
+    def log(request: Request) -> Response:
+        number, index = request.path.rpartition("/")[2], request.args["map_index"]
+        return answer({"content": [{"event": f"try {number} of [{index}]", "token": "in a field"}]})
+
+    airflow.on(f"GET {RUN}", {"conf": {"asked": "in the conf"}, "state": "failed"})
+    tasks = [task("fetch", -1, 1), task("work", 0, 2)]
+    airflow.on(f"GET {RUN}/taskInstances", {"task_instances": tasks, "total_entries": 2})
+    for name, number in (("fetch", 1), ("work", 1), ("work", 2)):
+        airflow.on(f"GET {RUN}/taskInstances/{name}/logs/{number}", log)
+    entry = {"task_id": "work", "key": "outcomes", "map_index": 0}
+    entries = {"xcom_entries": [entry], "total_entries": 1}
+    airflow.on(f"GET {RUN}/taskInstances/~/xcomEntries", entries)
+    airflow.on(f"GET {RUN}/taskInstances/work/xcomEntries/outcomes", {"value": [{"said": "deep"}]})
+
+    texts = dict(api.every_text("d", "r"))
+
+    assert list(texts) == [
+        "run",
+        "fetch",
+        "log of fetch, try 1",
+        "work[0]",
+        "log of work[0], try 1",
+        "log of work[0], try 2",
+        "XCom outcomes of work[0]",
+    ]
+    assert "in the conf" in texts["run"]
+    assert 'a "quote"' in texts["fetch"], "texts are as they are, not as JSON writes them"
+    assert "try 2 of [0]" in texts["log of work[0], try 2"]
+    assert "in a field" in texts["log of fetch, try 1"]
+    assert "deep" in texts["XCom outcomes of work[0]"]

@@ -1,6 +1,6 @@
 """Task logs as plain lines."""
 
-from compai_kit.airflow_stack.logs import plain_lines, tail
+from compai_kit.airflow_stack.logs import plain_lines, tail, texts_in
 
 
 def test_events_become_lines_without_group_markers() -> None:
@@ -64,3 +64,9 @@ def test_plain_strings_are_lines_too() -> None:
 
 def test_tail_keeps_the_end() -> None:
     assert tail(["a", "b", "c"], 2) == "b\nc"
+
+
+def test_every_text_of_a_value_is_there_unescaped() -> None:
+    value = {"event": 'said "so"\\', "frames": [{"lineno": 3}, None, True]}
+
+    assert texts_in(value).split() == ["event", "said", '"so"\\', "frames", "lineno", "3", "True"]
