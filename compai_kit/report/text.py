@@ -33,6 +33,8 @@ _MARK: dict[Outcome, tuple[str, str, str]] = {
     "not run": ("○", "not run", "yellow"),
 }
 _INDENT = (0, 0, 0, 2)
+# More than these that did not run for one reason are one line.
+_MOST_ALIKE = 3
 
 
 def print_verdict(verdict: Verdict, console: Console) -> None:
@@ -111,16 +113,29 @@ def _scenarios(results: Sequence[ScenarioResult]) -> Table:
     table.add_column(justify="right", no_wrap=True)
     table.add_column(overflow="fold")
     ordered = sorted(results, key=lambda result: result.scenario.dag or "")
-    for dag, group in groupby(ordered, key=lambda result: result.scenario.dag):
+    for dag, of_dag in groupby(ordered, key=lambda result: result.scenario.dag):
         table.add_row(_heading(dag or "(tests that name no DAG)"), "", "")
-        for result in group:
-            mark, word, style = _MARK[result.outcome]
-            name = Text.assemble("  ", (mark, style), " ", result.scenario.name)
-            state = Text(word, style=style)
-            if result.outcome in ("skipped", "not run"):
-                state.append(f": {result.reason}")
-            table.add_row(name, f"{result.seconds:.1f} s", state)
+        for _, alike in groupby(of_dag, key=_why_not_run):
+            group = list(alike)
+            if len(group) > _MOST_ALIKE and group[0].outcome == "not run":
+                table.add_row(*_scenario_row(group[0], name=f"{len(group)} scenarios"))
+            else:
+                for result in group:
+                    table.add_row(*_scenario_row(result, name=result.scenario.name))
     return table
+
+
+def _why_not_run(result: ScenarioResult) -> str:
+    return result.reason if result.outcome == "not run" else ""
+
+
+def _scenario_row(result: ScenarioResult, *, name: str) -> tuple[Text, str, Text]:
+    mark, word, style = _MARK[result.outcome]
+    state = Text(word, style=style)
+    if result.outcome in ("skipped", "not run"):
+        state.append(f": {result.reason}")
+    seconds = "" if result.outcome == "not run" else f"{result.seconds:.1f} s"
+    return Text.assemble("  ", (mark, style), " ", name), seconds, state
 
 
 def _calls(cells: Sequence[Cell]) -> list[RenderableType]:

@@ -134,6 +134,18 @@ def test_doubt_names_its_step() -> None:
     assert _text(verdict).splitlines()[-1] == "UNDECIDED: scenarios: 1 skipped"
 
 
+def test_many_scenarios_that_did_not_run_for_one_reason_are_one_line() -> None:
+    results = [_result("a", f"s{n}", "not run", reason="no Airflow") for n in range(4)]
+    verdict = Verdict(
+        steps=(), parsed=(), scenarios=(_result("a", "first", "passed"), *results), findings=()
+    )
+    assert _text(verdict).splitlines()[1:4] == [
+        "a",
+        "  ✓ first        3.2 s",
+        "  ○ 4 scenarios         not run: no Airflow",
+    ]
+
+
 def test_calls_outside_the_contract_are_marked_in_the_table() -> None:
     bad = Call(
         dag="a", task="t", operation="listTests", method="GET", path="/x", status=200,
