@@ -99,12 +99,13 @@ def test_a_dangling_reference_is_named_with_the_place_that_holds_it(
     del document["components"]["responses"]["TooManyRequests"]
     with pytest.raises(ContractInvalidError) as caught:
         contract_from(document, source="contract.yaml")
-    assert len(caught.value.problems) == 7
+    assert len(caught.value.problems) == 17, "every operation but health has it"
     assert caught.value.problems[0] == (
         "/paths/~1api~1v1~1tests/get/responses/429: "
         "$ref '#/components/responses/TooManyRequests' leads nowhere"
     )
-    assert len(str(caught.value)) < 1000, "the document itself is not part of the message"
+    longest = max(map(len, caught.value.problems))
+    assert longest < 150, "the document itself is not part of the message"
 
 
 def test_a_reference_out_of_the_file_is_refused_without_fetching_it(
