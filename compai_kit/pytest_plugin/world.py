@@ -23,8 +23,11 @@ if TYPE_CHECKING:
 
 REALM = "lianel"
 CLIENT_ID = "airflow"
-# Read when Airflow parses the DAG files: a scenario should not wait a minute for a second try.
-STACK_ENVIRONMENT: Mapping[str, str] = {"COMP_AI_TASK_RETRY_DELAY_S": "1"}
+# A scenario should not wait a minute for a second try of a task, nor seconds for one of a call.
+STACK_ENVIRONMENT: Mapping[str, str] = {
+    "COMP_AI_TASK_RETRY_DELAY_S": "1",
+    "COMP_AI_BACKOFF_S": "0.2",
+}
 
 
 class SimulatorFactoryError(Exception):

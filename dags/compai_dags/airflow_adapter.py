@@ -21,7 +21,7 @@ from airflow.sdk.exceptions import AirflowRuntimeError
 from airflow.sdk.log import mask_secret
 from opentelemetry.propagate import inject
 
-from compai_client import CompAI, CompAIError, SettingsError, StaticToken
+from compai_client import ClientSettings, CompAI, CompAIError, SettingsError, StaticToken
 from compai_dags import __version__
 from compai_dags.connection import NAME as CONNECTION_NAME
 from compai_dags.connection import ConnectionFields
@@ -109,6 +109,9 @@ class AirflowTask:
                 api_prefix=access.api_prefix,
                 caller=self._caller(),
                 trace_context=_trace_context(),
+                settings=ClientSettings(
+                    backoff_base_s=self.settings.seconds("COMP_AI_BACKOFF_S", default=1.0)
+                ),
             ),
             access.origins,
         )

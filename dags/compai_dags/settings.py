@@ -34,6 +34,7 @@ _CLIENT_NAMES = {
     "client_secret": SECRET,
 }
 _WEB_ADDRESS = re.compile(r"https?://[!-.0-~]+(/[!-~]*)?")
+_SECONDS = re.compile(r"[0-9]{1,6}(\.[0-9]{1,3})?")
 _SLACK_ID = re.compile(r"[UWS][A-Z0-9]{2,}")
 _SWITCH = {"1": True, "true": True, "0": False, "false": False}
 
@@ -140,6 +141,14 @@ class Settings:
         if not value.isdigit():
             raise SettingsError(name, "must be a whole number, 0 or more")
         return int(value)
+
+    def seconds(self, name: str, default: float) -> float:
+        value = self.text(name)
+        if value is None:
+            return default
+        if not _SECONDS.fullmatch(value):
+            raise SettingsError(name, "must be a number of seconds, 0 or more")
+        return float(value)
 
     def is_exactly(self, name: str, only: str) -> bool:
         """True for the one value that the setting can have; anything else is a mistake."""

@@ -169,6 +169,18 @@ class TestSingleSettings:
         variables = {} if value is None else {"COMP_AI_MAX_ERRORS": value}
         assert settings({}, variables).count("COMP_AI_MAX_ERRORS", default=0) == expected
 
+    @pytest.mark.parametrize(
+        ("value", "expected"), [(None, 1.0), ("0.2", 0.2), ("3", 3.0), ("0", 0.0)]
+    )
+    def test_seconds(self, value, expected) -> None:
+        env = {} if value is None else {"COMP_AI_BACKOFF_S": value}
+        assert settings(env).seconds("COMP_AI_BACKOFF_S", default=1.0) == expected
+
+    @pytest.mark.parametrize("value", ["soon", "-1", "1e3", "nan", "1,5"])
+    def test_seconds_that_are_none(self, value) -> None:
+        with pytest.raises(SettingsError, match="COMP_AI_BACKOFF_S must be a number of seconds"):
+            settings({"COMP_AI_BACKOFF_S": value}).seconds("COMP_AI_BACKOFF_S", default=1.0)
+
     def test_mode_and_choice(self) -> None:
         assert settings().alerts_mode() == "daily"
         assert settings({"COMP_AI_ALERTS_MODE": "changes"}).alerts_mode() == "changes"
