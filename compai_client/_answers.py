@@ -20,6 +20,7 @@ from compai_client._retry import Outcome, parse_retry_after
 _ERROR_LIMIT = 200
 _DETAIL_LIMIT = 300
 _TITLE = re.compile(r"<(title|h1)[^>]{0,200}>(.{0,300}?)</\1>", re.IGNORECASE | re.DOTALL)
+_CREATED = re.compile(r"Created ([0-9]{1,9}) before error")
 _HTML_START = re.compile(rb"\s*<(!doctype html|html)\b", re.IGNORECASE)
 
 
@@ -64,6 +65,13 @@ def is_not_configured(answer: Answer) -> bool:
         return False
     error = json_object(answer).get("error")
     return isinstance(error, str) and "not configured" in error.lower()
+
+
+def created_before_error(answer: Answer) -> int | None:
+    """How many rows a call created before one failed; None when it does not say so."""
+    detail = json_object(answer).get("detail") if answer.status == 500 else None
+    match = _CREATED.fullmatch(detail) if isinstance(detail, str) else None
+    return int(match[1]) if match else None
 
 
 def outcome_of(answer: Answer, now: Callable[[], datetime]) -> Outcome:

@@ -1,50 +1,48 @@
 """CompAI: one typed, keyword-only method per operation of the contract.
 
-What an operation is stands in `_operations`; how a call ends, in `_failures`.
+What an operation is stands in `_operations`; how a call is made, in `_calls`.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
-from dataclasses import replace
-from types import MappingProxyType, TracebackType
-from typing import Any, Self, TypeVar
-from urllib.parse import urlencode
-
-import msgspec
+from collections.abc import Mapping, Sequence
 
 from compai_client import _operations as op
-from compai_client._auth import Auth, tokens_for
+from compai_client._auth import Auth
 from compai_client._base_url import Target, explain, is_comp_ai, is_misrouted
-from compai_client._decoding import ShapeError, decode, decode_rows
+from compai_client._calls import NONE, Calls, OnBadRow
 from compai_client._errors import BaseUrlError, CallError, NoAnswerError
-from compai_client._failures import not_sendable, usable_answer, wrong_shape
-from compai_client._masking import Masker
 from compai_client._models import (
-    BadRow,
-    CollectGithubEvidenceRequest,
+    AnalyseGapsRequest,
+    AwsEvidenceRequest,
+    AwsEvidenceType,
     Control,
     ControlTest,
+    ControlWithRequirements,
+    CreateEvidenceRequest,
     CreateEvidenceResponse,
     EvidenceItem,
-    EvidenceType,
+    Framework,
+    GapAnalysis,
+    GitHubEvidenceRequest,
+    GitHubEvidenceType,
     Health,
+    OktaEvidenceRequest,
+    OktaEvidenceType,
     RecordTestResultRequest,
     RemediationTask,
+    Requirement,
+    ScanDocument,
+    ScanDocumentsRequest,
+    ScanDocumentsResponse,
     TestResult,
 )
-from compai_client._settings import ClientSettings, check_prefix, check_url
-from compai_client._transport import Call, Transport
-
-OnBadRow = Callable[[BadRow], None]
-Shape = TypeVar("Shape")
-Read = TypeVar("Read")
+from compai_client._settings import ClientSettings
 
 _DEFAULTS = ClientSettings()
-_NONE: Mapping[str, Any] = MappingProxyType({})
 
 
-class CompAI:
+class CompAI(Calls):
     """A Comp-AI behind one base URL; one session, safe to share between threads.
 
     `caller` becomes the comment of the User-Agent, e.g. "dag=…; run=…; task=…; map=…; try=…".
@@ -59,34 +57,16 @@ class CompAI:
         auth: Auth,
         api_prefix: str = "/api/v1",
         caller: str | None = None,
-        trace_context: Mapping[str, str] = _NONE,
+        trace_context: Mapping[str, str] = NONE,
         settings: ClientSettings = _DEFAULTS,
     ) -> None:
-        check_url("base_url", base_url)
-        check_prefix("api_prefix", api_prefix)
-        self._target = Target(base_url=base_url, api_prefix=api_prefix)
-        self._settings = settings
-        self._mask = Masker()
-        self._transport = Transport(settings, caller=caller, trace_context=trace_context)
-        self._tokens = tokens_for(auth, self._transport, self._mask)
-
-    def __repr__(self) -> str:
-        return f"<CompAI {self._target}>"
-
-    def __enter__(self) -> Self:
-        return self
-
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        trace: TracebackType | None,
-    ) -> None:
-        self.close()
-
-    def close(self) -> None:
-        """Close the connections."""
-        self._transport.close()
+        super().__init__(
+            Target(base_url=base_url, api_prefix=api_prefix),
+            auth=auth,
+            caller=caller,
+            trace_context=trace_context,
+            settings=settings,
+        )
 
     def list_tests(
         self, *, control_id: int | None = None, on_bad_row: OnBadRow | None = None
@@ -113,9 +93,37 @@ class CompAI:
             RecordTestResultRequest(result=result, details=details),
         )
 
+    def list_controls(
+        self, *, category: str | None = None, on_bad_row: OnBadRow | None = None
+    ) -> list[Control]:
+        """All controls, or those of exactly this category, ordered by `internal_id`."""
+        return self._rows(op.LIST_CONTROLS, {}, {"category": category}, on_bad_row)
+
+    def get_control(self, *, control_id: int) -> ControlWithRequirements:
+        """One control with the requirements that it serves; an unknown one is a `RejectedError`."""
+        return self._one(op.GET_CONTROL, {"id": control_id})
+
     def list_gaps(self, *, on_bad_row: OnBadRow | None = None) -> list[Control]:
         """The controls without any evidence."""
         return self._rows(op.LIST_GAPS, {}, {}, on_bad_row)
+
+    def analyse_gaps(self, *, framework: str | None = None) -> GapAnalysis:
+        """What the AI model of Comp-AI writes about the gaps; look at `is_degraded` first.
+
+        Waits up to 150 s. `framework` is a hint for the model: the gaps are not filtered by it.
+        Nothing is stored, but each call costs a run of the model, so a slow one is not repeated.
+        """
+        return self._post(op.ANALYSE_GAPS, {}, AnalyseGapsRequest(framework=framework))
+
+    def list_requirements(
+        self, *, framework: str | None = None, on_bad_row: OnBadRow | None = None
+    ) -> list[Requirement]:
+        """The requirements in the database, or those of one `framework_slug`."""
+        return self._rows(op.LIST_REQUIREMENTS, {}, {"framework": framework}, on_bad_row)
+
+    def list_frameworks(self) -> list[Framework]:
+        """The frameworks that the AI model is taught, a fixed list; sends no token."""
+        return self._one(op.LIST_FRAMEWORKS).frameworks
 
     def list_evidence(
         self,
@@ -129,8 +137,49 @@ class CompAI:
         query = {"control_id": control_id, "limit": limit, "offset": offset}
         return self._rows(op.LIST_EVIDENCE, {}, query, on_bad_row)
 
+    def create_evidence(
+        self,
+        *,
+        control_id: int,
+        type: str,
+        source: str | None = None,
+        description: str | None = None,
+        link_url: str | None = None,
+    ) -> CreateEvidenceResponse:
+        """Store one piece of evidence; every call adds a row, the same content included.
+
+        `type` is an open set of at most 50 characters, `source` has at most 500. An unknown
+        control is a `ServerError`. As for repeating, see `collect_github_evidence`.
+        """
+        return self._post(
+            op.CREATE_EVIDENCE,
+            {},
+            CreateEvidenceRequest(
+                control_id=control_id,
+                type=type,
+                source=source,
+                description=description,
+                link_url=link_url,
+            ),
+        )
+
+    def scan_documents(
+        self, *, control_id: int, documents: Sequence[ScanDocument]
+    ) -> ScanDocumentsResponse:
+        """Attach documents to a control: a row of evidence for each URL that is not blank.
+
+        At most `MAX_SCAN_DOCUMENTS` of them. Comp-AI neither opens the URLs nor looks whether it
+        has them already. When a row fails, those before it stay: a `PartlyCreatedError` says how
+        many. As for repeating, see `collect_github_evidence`.
+        """
+        return self._post(
+            op.SCAN_DOCUMENTS,
+            {},
+            ScanDocumentsRequest(control_id=control_id, documents=list(documents)),
+        )
+
     def collect_github_evidence(
-        self, *, control_id: int, owner: str, repo: str, evidence_type: EvidenceType
+        self, *, control_id: int, owner: str, repo: str, evidence_type: GitHubEvidenceType
     ) -> CreateEvidenceResponse:
         """Let Comp-AI read GitHub and store what it saw; every call adds a row.
 
@@ -140,10 +189,37 @@ class CompAI:
         return self._post(
             op.COLLECT_GITHUB_EVIDENCE,
             {},
-            CollectGithubEvidenceRequest(
+            GitHubEvidenceRequest(
                 control_id=control_id, owner=owner, repo=repo, evidence_type=evidence_type
             ),
         )
+
+    def collect_okta_evidence(
+        self, *, control_id: int, evidence_type: OktaEvidenceType
+    ) -> CreateEvidenceResponse:
+        """Let Comp-AI read Okta and store what it saw; otherwise as `collect_github_evidence`."""
+        return self._post(
+            op.COLLECT_OKTA_EVIDENCE,
+            {},
+            OktaEvidenceRequest(control_id=control_id, evidence_type=evidence_type),
+        )
+
+    def collect_aws_evidence(
+        self, *, control_id: int, evidence_type: AwsEvidenceType
+    ) -> CreateEvidenceResponse:
+        """Let Comp-AI read AWS and store what it saw; otherwise as `collect_github_evidence`.
+
+        Missing credentials are a `ServerError` (502) here: Comp-AI cannot tell them from a failure.
+        """
+        return self._post(
+            op.COLLECT_AWS_EVIDENCE,
+            {},
+            AwsEvidenceRequest(control_id=control_id, evidence_type=evidence_type),
+        )
+
+    def get_control_remediation(self, *, control_id: int) -> RemediationTask | None:
+        """The remediation task of a control; None without one, and for an unknown control."""
+        return self._one_or_none(op.GET_CONTROL_REMEDIATION, {"id": control_id})
 
     def list_remediation(
         self, *, control_id: int | None = None, on_bad_row: OnBadRow | None = None
@@ -186,57 +262,4 @@ class CompAI:
             return False
 
     def _health_at(self, target: Target) -> Health:
-        call = self._call(op.GET_HEALTH, target=target)
-        return self._ask(op.GET_HEALTH, call, lambda body: decode(body, Health))
-
-    def _rows(
-        self,
-        operation: op.Operation[Shape],
-        ids: Mapping[str, int],
-        query: Mapping[str, int | None],
-        on_bad_row: OnBadRow | None,
-    ) -> list[Shape]:
-        call = self._call(operation, ids, query)
-        return self._ask(
-            operation, call, lambda body: decode_rows(body, operation.shape, on_bad_row)
-        )
-
-    def _post(
-        self, operation: op.Operation[Shape], ids: Mapping[str, int], body: msgspec.Struct
-    ) -> Shape:
-        call = self._call(operation, ids)
-        try:
-            call = replace(call, body=msgspec.json.encode(body), content_type="application/json")
-        except UnicodeEncodeError:
-            raise not_sendable(call) from None
-        return self._ask(operation, call, lambda answer: decode(answer, operation.shape))
-
-    def _call(
-        self,
-        operation: op.Operation[Any],
-        ids: Mapping[str, int] = _NONE,
-        query: Mapping[str, int | None] = _NONE,
-        *,
-        target: Target | None = None,
-    ) -> Call:
-        target = target or self._target
-        path = op.url_path(operation.path, target.api_prefix).format(**ids)
-        given = urlencode({name: value for name, value in query.items() if value is not None})
-        return Call(
-            operation=operation.id,
-            method=operation.method,
-            url=f"{target.base_url.rstrip('/')}{path}{'?' if given else ''}{given}",
-            retry=operation.retry,
-            timeout_s=self._settings.read_timeout_s or operation.timeout_s,
-            budget_s=self._settings.budget_s,
-        )
-
-    def _ask(self, operation: op.Operation[Any], call: Call, read: Callable[[bytes], Read]) -> Read:
-        exchange = self._transport.run(call, self._tokens if operation.token else None)
-        answer = usable_answer(
-            call, exchange, success=operation.success, settings=self._settings, mask=self._mask
-        )
-        try:
-            return read(answer.body)
-        except ShapeError as problem:
-            raise wrong_shape(call, exchange, problem) from None
+        return self._one(op.GET_HEALTH, target=target)

@@ -39,6 +39,11 @@ def decode(body: bytes, shape: type[Shape]) -> Shape:
         raise _problem(error) from None  # their texts can hold content
 
 
+def decode_or_null(body: bytes, shape: type[Shape]) -> Shape | None:
+    """As `decode`, but JSON's null is None."""
+    return None if body.strip() == b"null" else decode(body, shape)
+
+
 def decode_rows(
     body: bytes, shape: type[Shape], on_bad_row: Callable[[BadRow], None] | None
 ) -> list[Shape]:

@@ -9,9 +9,10 @@ CompAIError
      ├─ UnauthorizedError    401, also with a fresh token where one could be had
      ├─ ForbiddenError       403
      ├─ RejectedError        400, 404, 405, 409, 413, 415, 422: the same request will fail again
-     ├─ NotConfiguredError   503 that says "not configured": an integration is not set up
+     ├─ NotConfiguredError   503 that says "not configured": an integration or the AI model
      ├─ RateLimitedError     429, after the retries (`retry_after_s`)
      ├─ ServerError          other 5xx, 408 and 425, after the retries
+     │   └─ PartlyCreatedError   some rows were created, then one failed (`created_before_error`)
      ├─ RedirectedError      3xx, never followed (`location`)
      └─ UnusableAnswerError  an answer that means nothing to this client
          ├─ HtmlAnswerError      a web page: a proxy or a login form answered
@@ -134,7 +135,7 @@ class RejectedError(CallError):
 
 
 class NotConfiguredError(CallError):
-    """An integration that this operation needs is not set up in Comp-AI."""
+    """An integration or the AI model that this operation needs is not set up in Comp-AI."""
 
     what = "not configured"
 
@@ -153,6 +154,21 @@ class ServerError(CallError):
     """Comp-AI, or a proxy in front of it, failed."""
 
     what = "the server failed"
+
+
+class PartlyCreatedError(ServerError):
+    """A call that creates several rows stopped at one that failed; those before it stay.
+
+    `created_before_error` rows are there: of the documents that are not blank, the first so many.
+    Whoever goes on sends only what comes behind them; the next document fails again when it is the
+    reason (an unknown control, a URL over 494 characters).
+    """
+
+    what = "only a part was created"
+
+    def __init__(self, *, created_before_error: int, **facts: Any) -> None:
+        self.created_before_error = created_before_error
+        super().__init__(**facts)
 
 
 class RedirectedError(CallError):

@@ -5,7 +5,14 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any, Literal
 
-from compai_client._answers import Answer, is_not_configured, redirect_target, retry_after_s, said
+from compai_client._answers import (
+    Answer,
+    created_before_error,
+    is_not_configured,
+    redirect_target,
+    retry_after_s,
+    said,
+)
 from compai_client._decoding import ShapeError
 from compai_client._errors import (
     CallError,
@@ -13,6 +20,7 @@ from compai_client._errors import (
     HtmlAnswerError,
     NoAnswerError,
     NotConfiguredError,
+    PartlyCreatedError,
     RateLimitedError,
     RedirectedError,
     RejectedError,
@@ -44,7 +52,8 @@ _FORBIDDEN = (
     "Comp-AI itself never answers 403: something in front of it, or another service, refuses"
 )
 _NOT_FOUND = "Comp-AI answers so to an unknown path: check the base URL and the prefix"
-_NOT_CONFIGURED = "Set the integration up in Comp-AI; the client does not try again"
+_NOT_CONFIGURED = "Set it up in Comp-AI; the client does not try again"
+_PARTLY_CREATED = "Not repeated: what was created stays; send only the rest"
 _REDIRECTED = (
     "Redirects are never followed: give the address that answers itself (https where http "
     "redirects, not one behind a login page)"
@@ -132,6 +141,8 @@ def _refusal(
         return RateLimitedError(retry_after_s=wait_s, hint=exchange.why, **facts)
     if is_not_configured(answer):
         return NotConfiguredError(hint=_NOT_CONFIGURED, **facts)
+    if (created := created_before_error(answer)) is not None:
+        return PartlyCreatedError(created_before_error=created, hint=_PARTLY_CREATED, **facts)
     if status in SERVER:
         return ServerError(hint=exchange.why, **facts)
     return UnknownStatusError(hint=f"The contract knows {success} as success", **facts)

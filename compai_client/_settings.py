@@ -29,7 +29,8 @@ class ClientSettings:
     """Tries, timeouts, waits and budget of one client; clock, sleep and jitter can be injected.
 
     The budget covers one call with all its tries and waits. Its default holds three full
-    rate-limit windows of 60 s and still one try of the slowest operation.
+    rate-limit windows of 60 s and still one try of any operation but the gap analysis. That one has
+    room for one window and one try of its 150 s, so that no call pays for a slow AI model twice.
     """
 
     tries: int = 4

@@ -10,7 +10,14 @@ import pytest
 from werkzeug.serving import make_server
 from werkzeug.wrappers import Request, Response
 
-from compai_client import ClientSettings, CompAI, StaticToken, UnknownStatusError
+from compai_client import (
+    MAX_SCAN_DOCUMENTS,
+    ClientSettings,
+    CompAI,
+    ScanDocument,
+    StaticToken,
+    UnknownStatusError,
+)
 from compai_client._operations import OPERATIONS, Operation, url_path
 from compai_kit.contract.exchange import HttpRequest
 from compai_kit.contract.load import load_contract
@@ -35,7 +42,29 @@ def test_facts_of_an_operation_are_the_contracts(operation: Operation[Any]) -> N
 
 
 @pytest.mark.parametrize("operation", OPERATIONS, ids=lambda operation: operation.id)
-def test_only_health_goes_without_a_token(operation: Operation[Any]) -> None:
+def test_the_kind_of_an_answer_is_the_contracts(operation: Operation[Any]) -> None:
+    response = CONTRACT.description_of(operation.id)["responses"][str(operation.success)]
+    schema = response["content"]["application/json"]["schema"]
+    assert operation.rows == (schema.get("type") == "array")
+    assert operation.nullable == ({"type": "null"} in schema.get("anyOf", []))
+
+
+@pytest.mark.parametrize("operation", OPERATIONS, ids=lambda operation: operation.id)
+def test_one_try_fits_into_the_budget_of_a_call(operation: Operation[Any]) -> None:
+    """And a second one of the gap analysis does not: a slow model is paid for once."""
+    settings = ClientSettings()
+    whole_try = settings.connect_timeout_s + operation.timeout_s
+    assert whole_try + 60 <= settings.budget_s, "one rate-limit window and a try"
+    assert (2 * whole_try > settings.budget_s) == (operation.id == "analyseGaps")
+
+
+def test_most_documents_of_a_scan_are_the_contracts() -> None:
+    request = CONTRACT.resolved["components"]["schemas"]["ScanDocumentsRequest"]
+    assert request["properties"]["documents"]["maxItems"] == MAX_SCAN_DOCUMENTS
+
+
+@pytest.mark.parametrize("operation", OPERATIONS, ids=lambda operation: operation.id)
+def test_a_token_goes_only_where_the_contract_asks_for_one(operation: Operation[Any]) -> None:
     document = CONTRACT.document["paths"][operation.path][operation.method.lower()]
     security = document.get("security", CONTRACT.document["security"])
     assert operation.token == (security != [])
@@ -82,7 +111,20 @@ CALLS: dict[str, dict[str, Any]] = {
     "list_tests": {"control_id": -(2**63)},
     "list_control_tests": {"control_id": 2**63 - 1},
     "record_test_result": {"control_id": 1, "test_id": 4, "result": "skipped", "details": "å ✅"},
+    "list_controls": {"category": "Drift & kontakt?"},
+    "get_control": {"control_id": 3},
     "list_gaps": {},
+    "analyse_gaps": {"framework": "baseline"},
+    "list_requirements": {"framework": " privacy "},
+    "list_frameworks": {},
+    "create_evidence": {"control_id": 3, "type": "note", "link_url": "https://docs.example.com/1"},
+    "scan_documents": {
+        "control_id": 3,
+        "documents": [ScanDocument(url="länk ✅"), ScanDocument(url="", type="policy")],
+    },
+    "collect_okta_evidence": {"control_id": 3, "evidence_type": "users_snapshot"},
+    "collect_aws_evidence": {"control_id": 3, "evidence_type": "iam_summary"},
+    "get_control_remediation": {"control_id": 3},
     "list_evidence": {"control_id": 3, "limit": 0, "offset": 2**32 - 1},
     "collect_github_evidence": {
         "control_id": 3,

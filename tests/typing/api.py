@@ -5,7 +5,9 @@ from typing import Any, Literal, assert_type
 
 import compai_client
 from compai_client import (
+    MAX_SCAN_DOCUMENTS,
     Auth,
+    AwsEvidenceType,
     BadRow,
     BaseUrlError,
     CallError,
@@ -14,20 +16,29 @@ from compai_client import (
     CompAI,
     CompAIError,
     Control,
+    ControlRequirement,
     ControlTest,
+    ControlWithRequirements,
     CreateEvidenceResponse,
     EvidenceItem,
-    EvidenceType,
     ForbiddenError,
+    Framework,
+    GapAnalysis,
+    GitHubEvidenceType,
     Health,
     HtmlAnswerError,
     NoAnswerError,
     NotConfiguredError,
+    OktaEvidenceType,
+    PartlyCreatedError,
     RateLimitedError,
     RedirectedError,
     RejectedError,
     RemediationStatus,
     RemediationTask,
+    Requirement,
+    ScanDocument,
+    ScanDocumentsResponse,
     ServerError,
     SettingsError,
     StaticToken,
@@ -63,12 +74,26 @@ def read(client: CompAI) -> None:
     assert_type(client.list_gaps(), list[Control])
     assert_type(client.list_evidence(limit=10, offset=0), list[EvidenceItem])
     assert_type(client.list_remediation(), list[RemediationTask])
+    assert_type(client.get_control_remediation(control_id=1), RemediationTask | None)
+    assert_type(client.list_controls(category="Identity"), list[Control])
+    assert_type(client.get_control(control_id=1), ControlWithRequirements)
+    assert_type(client.list_requirements(framework="baseline"), list[Requirement])
+    assert_type(client.list_frameworks(), list[Framework])
+    analysis = client.analyse_gaps(framework=None)
+    assert_type(analysis, GapAnalysis)
+    assert_type(analysis.is_degraded, bool)
     assert_type(client.get_health(), Health)
     assert_type(bad[0].index, int)
     assert_type(bad[0].reason, str)
 
 
-def fields(test: ControlTest, task: RemediationTask, control: Control, item: EvidenceItem) -> None:
+def fields(
+    test: ControlTest,
+    task: RemediationTask,
+    control: Control,
+    whole: ControlWithRequirements,
+    item: EvidenceItem,
+) -> None:
     assert_type(test.id, int)
     assert_type(test.schedule, str | None)
     assert_type(test.config, Any)
@@ -79,14 +104,34 @@ def fields(test: ControlTest, task: RemediationTask, control: Control, item: Evi
     assert_type(task.due_date, str | None)
     assert_type(task.due, date | None)
     assert_type(control.category, str | None)
+    assert_type(whole.requirements, list[ControlRequirement])
     assert_type(item.collected_at, datetime)
 
 
-def write(client: CompAI, result: TestResult, kind: EvidenceType) -> None:
+def write(
+    client: CompAI,
+    result: TestResult,
+    kind: GitHubEvidenceType,
+    okta: OktaEvidenceType,
+    aws: AwsEvidenceType,
+) -> None:
     stored = client.record_test_result(control_id=1, test_id=2, result=result, details=None)
     assert_type(stored, ControlTest)
     made = client.collect_github_evidence(control_id=1, owner="o", repo="r", evidence_type=kind)
     assert_type(made, CreateEvidenceResponse)
+    made = client.collect_okta_evidence(control_id=1, evidence_type=okta)
+    made = client.collect_aws_evidence(control_id=1, evidence_type=aws)
+    made = client.create_evidence(
+        control_id=1, type="note", source=None, link_url="https://a.example"
+    )
+    documents = [ScanDocument(url="https://a.example"), ScanDocument(url="b", type="policy")]
+    scanned = client.scan_documents(control_id=1, documents=documents[:MAX_SCAN_DOCUMENTS])
+    assert_type(scanned, ScanDocumentsResponse)
+    assert_type(scanned.evidence_ids, list[int])
+    client.collect_okta_evidence(
+        control_id=1,
+        evidence_type="okta_users_snapshot",  # type: ignore[arg-type]  # a test_type, not this
+    )
     client.record_test_result(
         control_id=1,
         test_id=2,
@@ -108,7 +153,7 @@ def run() -> str:
         ) as client:
             client.check_base_url()
             read(client)
-            write(client, "skipped", "last_commit")
+            write(client, "skipped", "last_commit", "org_summary", "iam_summary")
     except (SettingsError, BaseUrlError) as error:
         return str(error)
     except TokenError as error:
@@ -118,6 +163,8 @@ def run() -> str:
         assert_type(error.processed, Literal["no", "unknown"])
     except RateLimitedError as error:
         assert_type(error.retry_after_s, float | None)
+    except PartlyCreatedError as error:
+        assert_type(error.created_before_error, int)
     except RedirectedError as error:
         assert_type(error.location, str | None)
     except (UnauthorizedError, ForbiddenError, RejectedError, NotConfiguredError, ServerError):

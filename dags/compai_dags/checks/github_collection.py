@@ -13,7 +13,7 @@ from compai_client import (
     CompAI,
     CompAIError,
     EvidenceItem,
-    EvidenceType,
+    GitHubEvidenceType,
     NoAnswerError,
     ServerError,
 )
@@ -44,7 +44,7 @@ class Request:
 
     control_id: int
     repository: Repository
-    evidence_type: EvidenceType
+    evidence_type: GitHubEvidenceType
     can_pass: bool
 
     def is_answered_by(self, item: EvidenceItem) -> bool:

@@ -7,6 +7,7 @@ import pytest
 
 from compai_client._answers import (
     Answer,
+    created_before_error,
     is_not_configured,
     is_own_rate_limit,
     redirect_target,
@@ -42,6 +43,25 @@ def plain(text: str) -> str:
 )
 def test_media_type_is_read_without_parameters(header: str | None, media: str | None) -> None:
     assert made(b"", header).media_type == media
+
+
+@pytest.mark.parametrize(
+    ("body", "status", "created"),
+    [
+        (b'{"error":"Failed","detail":"Created 0 before error"}', 500, 0),
+        (b'{"error":"Failed","detail":"Created 49 before error"}', 500, 49),
+        (b'{"error":"Failed","detail":"Created 49 before error"}', 502, None),
+        (b'{"error":"Failed","detail":"Created -1 before error"}', 500, None),
+        (b'{"error":"Failed","detail":"Created 1 before error and more"}', 500, None),
+        (b'{"error":"Failed","detail":3}', 500, None),
+        (b'{"error":"Failed"}', 500, None),
+        (b"Created 1 before error", 500, None),
+    ],
+)
+def test_how_many_rows_there_were_before_one_failed(
+    body: bytes, status: int, created: int | None
+) -> None:
+    assert created_before_error(made(body, status=status)) == created
 
 
 @pytest.mark.parametrize(

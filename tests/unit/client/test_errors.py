@@ -7,6 +7,7 @@ from typing import Any
 import pytest
 
 import compai_client
+from compai_client import ScanDocument
 from compai_client import _errors as errors
 from compai_client._errors import CallError, CompAIError
 
@@ -58,6 +59,7 @@ MADE: list[CompAIError] = [
     errors.NoAnswerError(processed="no", **FACTS),
     errors.RateLimitedError(retry_after_s=60.0, **FACTS),
     errors.RedirectedError(location="http://a", **FACTS),
+    errors.PartlyCreatedError(created_before_error=2, **FACTS),
     errors.WrongMediaTypeError(media_type=None, **FACTS),
     errors.WrongShapeError(pointer="$", **FACTS),
     errors.HtmlAnswerError(**FACTS),
@@ -119,7 +121,7 @@ SERVER_TEXTS: dict[str, tuple[tuple[Any, ...], str]] = {
     "503 not configured": (
         (503, {"error": "GitHub integration not configured", "detail": "Set GITHUB_TOKEN"}),
         "not configured (HTTP 503, attempt 1): GitHub integration not configured / Set "
-        "GITHUB_TOKEN. Set the integration up in Comp-AI; the client does not try again",
+        "GITHUB_TOKEN. Set it up in Comp-AI; the client does not try again",
     ),
     "redirect": (
         (302, None, {"location": "https://sso.example/login?token=secret"}),
@@ -174,6 +176,38 @@ def test_text_of_a_write_that_may_have_been_processed(script: Any, connect: Any)
     )
 
 
+CREATED_TWO = {
+    "error": "Failed to create evidence for one or more documents",
+    "detail": "Created 2 before error",
+}
+
+
+def test_text_of_a_scan_that_stopped_half_way(script: Any, connect: Any) -> None:
+    server = script((500, CREATED_TWO))
+    documents = [ScanDocument(url=f"https://docs.example.com/{n}") for n in range(4)]
+    with pytest.raises(errors.PartlyCreatedError) as caught:
+        connect(server.url).scan_documents(control_id=1, documents=documents)
+    assert caught.value.created_before_error == 2
+    assert isinstance(caught.value, errors.ServerError)
+    assert len(server.requests) == 1
+    assert str(caught.value) == (
+        "scanDocuments POST /api/v1/scan/documents: only a part was created (HTTP 500, attempt 1): "
+        "Failed to create evidence for one or more documents / Created 2 before error. "
+        "Not repeated: what was created stays; send only the rest"
+    )
+
+
+def test_text_of_a_model_that_is_not_configured(script: Any, connect: Any) -> None:
+    server = script((503, {"error": "AI model not configured", "detail": "Set COMP_AI_OLLAMA_URL"}))
+    with pytest.raises(errors.NotConfiguredError) as caught:
+        connect(server.url).analyse_gaps()
+    assert str(caught.value) == (
+        "analyseGaps POST /api/v1/analysis/gaps: not configured (HTTP 503, attempt 1): AI model "
+        "not configured / Set COMP_AI_OLLAMA_URL. Set it up in Comp-AI; the client does not try "
+        "again"
+    )
+
+
 def test_a_call_without_a_token_is_not_told_to_renew_it(script: Any, connect: Any) -> None:
     with pytest.raises(errors.UnauthorizedError) as caught:
         connect(script((401, HTML, PAGE)).url).get_health()
@@ -191,4 +225,7 @@ def test_a_text_that_cannot_be_sent_is_rejected_before_it_is_sent(
         connect(server.url).record_test_result(
             control_id=1, test_id=2, result="pass", details="\ud800"
         )
-    assert (caught.value.status, caught.value.attempt, server.requests) == (None, 0, [])
+    with pytest.raises(errors.RejectedError, match="half of a surrogate pair") as in_query:
+        connect(server.url).list_controls(category="\ud800")
+    for error in (caught.value, in_query.value):
+        assert (error.status, error.attempt, server.requests) == (None, 0, [])

@@ -6,8 +6,15 @@ from typing import Any
 
 import pytest
 
-from compai_client import BadRow, Control, ControlTest, RemediationTask, WrongShapeError
-from compai_client._decoding import ShapeError, decode, decode_rows
+from compai_client import (
+    BadRow,
+    Control,
+    ControlTest,
+    GapAnalysis,
+    RemediationTask,
+    WrongShapeError,
+)
+from compai_client._decoding import ShapeError, decode, decode_or_null, decode_rows
 
 CONTROL = {
     "id": 1, "internal_id": "A", "name": "n", "description": None, "category": None,
@@ -114,6 +121,27 @@ def test_unknown_fields_are_ignored() -> None:
 def test_due_date_as_a_date(text: str | None, due: date | None) -> None:
     task = decode(json.dumps(TASK | {"due_date": text}).encode(), RemediationTask)
     assert (task.due_date, task.due) == (text, due)
+
+
+@pytest.mark.parametrize(
+    ("model", "is_degraded"),
+    [
+        ("mock-model (Ollama unavailable)", True),
+        ("mock", True),
+        ("tinyllama", False),
+        ("hammock", False),
+    ],
+)
+def test_an_analysis_without_a_model_is_degraded(model: str, is_degraded: bool) -> None:
+    body = json.dumps({"summary": "s", "model_used": model}).encode()
+    assert decode(body, GapAnalysis).is_degraded is is_degraded
+
+
+def test_null_is_a_task_that_is_not_there() -> None:
+    assert decode_or_null(b" null\n", RemediationTask) is None
+    assert decode_or_null(json.dumps(TASK).encode(), RemediationTask) is not None
+    with pytest.raises(ShapeError, match=r"\$: Expected `object`, got `array`"):
+        decode_or_null(b"[]", RemediationTask)
 
 
 def test_models_are_frozen() -> None:

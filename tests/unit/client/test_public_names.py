@@ -17,7 +17,8 @@ def test_all_is_sorted_and_is_what_the_package_shows() -> None:
         for name in vars(compai_client)
         if name.isidentifier() and not name.startswith("_") and name != "annotations"
     }
-    assert compai_client.__all__ == sorted(compai_client.__all__)
+    constants_first = sorted(compai_client.__all__, key=lambda name: (not name.isupper(), name))
+    assert compai_client.__all__ == constants_first
     assert set(compai_client.__all__) == shown | {"__version__"}
 
 
