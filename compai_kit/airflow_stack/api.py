@@ -54,6 +54,10 @@ class AirflowApi:
         """Close the pooled connections."""
         self._rest.close()
 
+    def version(self) -> str:
+        """Airflow's version."""
+        return str(self._rest.call("GET", "/api/v2/version", authenticated=False)["version"])
+
     def health(self) -> dict[str, str | None]:
         """Status of each component: "healthy", "unhealthy", or None for one never started.
 

@@ -25,6 +25,11 @@ USER = "compai"
 _INFLATION_CHECK_SINCE = (3, 2)
 
 
+def minor_of(version: str) -> tuple[int, ...]:
+    """(3, 1) of "3.1.3"."""
+    return tuple(int(part) for part in version.split(".")[:2])
+
+
 def _token() -> str:
     return secrets.token_hex(32)
 
@@ -50,11 +55,17 @@ class StackLayout:
     bundle: Path
     logs: Path
     port: int
+    execution_port: int  # the same, where one process serves both APIs
 
     @property
     def url(self) -> str:
         """Base URL of the api-server."""
         return f"http://127.0.0.1:{self.port}"
+
+    @property
+    def execution_url(self) -> str:
+        """Base URL of the API that tasks talk to."""
+        return f"http://127.0.0.1:{self.execution_port}"
 
     @property
     def database(self) -> Path:
@@ -117,7 +128,8 @@ def _core(layout: StackLayout, keys: StackSecrets) -> dict[str, str]:
         # passed since (timetables/trigger.py, _calc_first_run): a daily DAG would start by
         # itself on some hours of the day and not on others.
         "AIRFLOW__SCHEDULER__USE_JOB_SCHEDULE": "False",
-        # timeout: how long a writer waits for another one (SQLite's default is 5 s).
+        # timeout: how long a writer waits for another one. After SQLite's default of 5 s, which
+        # a busy machine does reach, the scheduler would end itself.
         "AIRFLOW__DATABASE__SQL_ALCHEMY_CONN": f"sqlite:///{layout.database}?timeout=30",
         "AIRFLOW__DATABASE__LOAD_DEFAULT_CONNECTIONS": "False",
         "AIRFLOW__LOGGING__BASE_LOG_FOLDER": str(layout.logs / "tasks"),
@@ -135,7 +147,7 @@ def _api(layout: StackLayout, keys: StackSecrets) -> dict[str, str]:
         "AIRFLOW__API__SECRET_KEY": keys.api_secret,
         "AIRFLOW__API_AUTH__JWT_SECRET": keys.jwt_secret,
         "AIRFLOW__API_AUTH__JWT_ISSUER": f"compai-stack-{layout.port}",
-        "AIRFLOW__CORE__EXECUTION_API_SERVER_URL": f"{layout.url}/execution/",
+        "AIRFLOW__CORE__EXECUTION_API_SERVER_URL": f"{layout.execution_url}/execution/",
     }
 
 
@@ -152,7 +164,7 @@ def _timing(version: str) -> dict[str, str]:
         "AIRFLOW__DAG_PROCESSOR__MIN_FILE_PROCESS_INTERVAL": "60",
         "AIRFLOW__DAG_PROCESSOR__PARSING_PROCESSES": "1",
     }
-    if tuple(int(part) for part in version.split(".")[:2]) >= _INFLATION_CHECK_SINCE:
+    if minor_of(version) >= _INFLATION_CHECK_SINCE:
         # datetime.now() and the like in a DAG's arguments become import errors.
         timing["AIRFLOW__DAG_PROCESSOR__DAG_VERSION_INFLATION_CHECK_LEVEL"] = "error"
     return timing

@@ -12,10 +12,12 @@ _HIGHEST = 32_000
 _TRIES = 200
 
 
-def free_port() -> int:
-    """A port that nothing on 127.0.0.1 listens on right now."""
+def free_port(*, but: int | None = None) -> int:
+    """A port that nothing on 127.0.0.1 listens on right now, and not the one already chosen."""
     for _ in range(_TRIES):
         port = random.randint(_LOWEST, _HIGHEST)  # noqa: S311 - not for secrecy
+        if port == but:
+            continue
         with socket.socket() as probe:
             probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
             try:

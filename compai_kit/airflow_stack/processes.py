@@ -1,4 +1,4 @@
-"""Airflow as four supervised child processes on SQLite: no Docker, a few seconds to boot.
+"""Airflow as supervised child processes on SQLite: no Docker, a few seconds to boot.
 
 The components are started directly and not by `airflow standalone`, which does not pass signals on.
 Log servers are left out: the api-server reads task logs from the same disk, and theirs is the only
@@ -19,6 +19,7 @@ from compai_kit.airflow_stack.configuration import (
     StackLayout,
     StackSecrets,
     component_environment,
+    minor_of,
 )
 from compai_kit.airflow_stack.errors import (
     AirflowStackError,
@@ -29,16 +30,19 @@ from compai_kit.airflow_stack.errors import (
     DagImportError,
 )
 from compai_kit.airflow_stack.ports import free_port
+from compai_kit.airflow_stack.rest import RestSession
 from compai_kit.airflow_stack.supervised import Supervised
 from compai_kit.airflow_stack.template import keep_as_template, start_from_template, template_for
 
-# The api-server first: it takes longest.
-COMPONENTS: Mapping[str, tuple[str, ...]] = {
-    "api-server": ("api-server",),
+_OTHERS: Mapping[str, tuple[str, ...]] = {
     "scheduler": ("scheduler", "--skip-serve-logs"),
     "dag-processor": ("dag-processor",),
     "triggerer": ("triggerer", "--skip-serve-logs"),
 }
+# From here on the api-server commits its audit log of our writes on its event loop. A task's write
+# in the same process may then hold SQLite's lock, and its commit waits for that very loop: both
+# stand still until SQLite gives up. So the tasks' API gets a process of its own.
+_SPLIT_SINCE = (3, 2)
 _HEALTHY = "healthy"
 _SERVER_ERRORS = 500
 _POLL_S = 0.1
@@ -69,6 +73,7 @@ class ProcessStack:
         self._bundle = bundle.absolute()
         self._python = python.absolute()
         self._env = dict(env)
+        self._split = minor_of(version) >= _SPLIT_SINCE
         self._expected = frozenset(expected_dag_ids)
         self._boot_timeout_s = boot_timeout_s
         self._kept_logs = logs.absolute() if logs else None
@@ -138,6 +143,7 @@ class ProcessStack:
         """End everything and remove the temporary home; safe to call twice."""
         if self._api:
             self._api.close()
+            self._execution_api.close()
             self._api = None
         if self._supervised:
             self._supervised.close(grace_s=_GRACE_S)
@@ -146,7 +152,7 @@ class ProcessStack:
     def check(self) -> None:
         """Raise `ComponentDiedError`, with the end of its log, when a component has ended."""
         if self._supervised:
-            self._supervised.check(running=tuple(COMPONENTS))
+            self._supervised.check(running=tuple(self._components()))
 
     @property
     def _booted_layout(self) -> StackLayout:
@@ -155,11 +161,13 @@ class ProcessStack:
         return self._layout
 
     def _prepare(self, home: Path) -> None:
+        port = free_port()
         layout = StackLayout(
             home=home,
             bundle=self._bundle,
             logs=self._kept_logs or home / "logs",
-            port=free_port(),
+            port=port,
+            execution_port=free_port(but=port) if self._split else port,
         )
         layout.logs.mkdir(parents=True, exist_ok=True)
         layout.scratch.mkdir()
@@ -169,6 +177,7 @@ class ProcessStack:
         (home / "airflow.cfg").touch()
         self._layout = layout
         self._api = AirflowApi(layout.url, USER, self._keys.password, check=self.check)
+        self._execution_api = RestSession(layout.execution_url, user=USER, password="")
 
     def _migrate(self, supervised: Supervised) -> None:
         template = template_for(self._python)
@@ -187,8 +196,19 @@ class ProcessStack:
             keep_as_template(database, template)
 
     def _start_components(self, supervised: Supervised) -> None:
-        for name, arguments in COMPONENTS.items():
+        for name, arguments in self._components().items():
             self._start(supervised, name, arguments)
+
+    def _components(self) -> dict[str, tuple[str, ...]]:
+        """Their command lines; the api-server first, because it takes longest."""
+        if not self._split:
+            return {"api-server": ("api-server",), **_OTHERS}
+        port = str(self._booted_layout.execution_port)
+        return {
+            "api-server": ("api-server", "--apps", "core"),
+            "execution-api": ("api-server", "--apps", "execution", "--port", port),
+            **_OTHERS,
+        }
 
     def _start(self, supervised: Supervised, name: str, arguments: tuple[str, ...]) -> None:
         environment = component_environment(
@@ -233,6 +253,7 @@ class ProcessStack:
         health = self.api.health()
         if ill := {name: status for name, status in health.items() if status != _HEALTHY}:
             return ", ".join(f"{name} is {status or 'not started'}" for name, status in ill.items())
+        self._execution_api.call("GET", "/execution/health", authenticated=False)
         if failures := self.api.import_errors():
             raise DagImportError(failures, version=self.version)
         present = self.api.dag_ids()
@@ -246,4 +267,4 @@ class ProcessStack:
     def _tails(self) -> str:
         if self._supervised is None:
             raise AirflowStackError("this stack is not running")
-        return "\n".join(self._supervised.tail(name, lines=10) for name in COMPONENTS)
+        return "\n".join(self._supervised.tail(name, lines=10) for name in self._components())

@@ -2,6 +2,7 @@
 
 import threading
 from collections.abc import Iterator, Mapping
+from contextlib import nullcontext
 from typing import Any
 
 import requests
@@ -24,6 +25,7 @@ class RestSession:
         self._http = requests.Session()
         self._http.trust_env = False  # neither proxies nor ~/.netrc
         self._lock = threading.Lock()
+        self._one_write_at_a_time = threading.Lock()
         self._token: str | None = None
 
     def close(self) -> None:
@@ -40,11 +42,13 @@ class RestSession:
         authenticated: bool = True,
     ) -> Any:
         """The decoded answer (None for an empty one); raises `ApiError`, `ApiUnreachableError`."""
-        token = self._current_token() if authenticated else None
-        answer = self._send(method, path, json=json, params=params, token=token)
-        if answer.status_code == _UNAUTHORIZED and token:
-            token = self._current_token(stale=token)
+        # Two writes at once can block each other in the api-server: see processes.py, _SPLIT_SINCE.
+        with nullcontext() if method == "GET" else self._one_write_at_a_time:
+            token = self._current_token() if authenticated else None
             answer = self._send(method, path, json=json, params=params, token=token)
+            if answer.status_code == _UNAUTHORIZED and token:
+                token = self._current_token(stale=token)
+                answer = self._send(method, path, json=json, params=params, token=token)
         return self._decoded(answer, method, path)
 
     def pages(self, path: str, *, items: str) -> Iterator[dict[str, Any]]:

@@ -2,6 +2,7 @@
 
 import os
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import psutil
@@ -128,6 +129,19 @@ def test_a_run_that_takes_too_long_tells_where_it_hangs_and_makes_room(
     stack.api.stop("stack_probe_waits", run_id)
 
 
+def test_runs_at_once_do_not_block_each_other(stack: ProcessStack) -> None:
+    """A write of ours while tasks write made Airflow 3.3.2 stand still for half a minute."""
+    dags = ["stack_probe", "stack_probe_fails"] * 4
+
+    with ThreadPoolExecutor(4) as pool:
+        runs = list(pool.map(lambda dag: stack.api.run(dag, timeout_s=2 * WITHIN_S), dags))
+
+    assert {(run.dag_id, run.state) for run in runs} == {
+        ("stack_probe", "success"),
+        ("stack_probe_fails", "failed"),
+    }
+
+
 def test_a_deleted_run_is_gone(stack: ProcessStack, probe: Run) -> None:
     run = stack.api.run("stack_probe", timeout_s=WITHIN_S)
 
@@ -138,17 +152,19 @@ def test_a_deleted_run_is_gone(stack: ProcessStack, probe: Run) -> None:
         stack.api.run_state(run.dag_id, run.run_id)
 
 
-def test_it_listens_on_one_port_of_loopback_and_no_other(stack: ProcessStack) -> None:
+def test_it_listens_on_loopback_only(stack: ProcessStack) -> None:
     processes = psutil.Process(stack.supervisor_pid).children(recursive=True)
     listening = {
-        (connection.laddr.ip, connection.laddr.port)
+        f"http://{connection.laddr.ip}:{connection.laddr.port}"
         for process in processes
         if process.status() != psutil.STATUS_ZOMBIE
         for connection in process.net_connections()
         if connection.status == psutil.CONN_LISTEN
     }
 
-    assert {f"http://{ip}:{port}" for ip, port in listening} == {stack.url}
+    assert stack.url in listening
+    assert len(listening) <= 2  # the second one is the tasks' API
+    assert all(address.startswith("http://127.0.0.1:") for address in listening)
 
 
 def test_a_schedule_starts_nothing(stack: ProcessStack, probe: Run) -> None:

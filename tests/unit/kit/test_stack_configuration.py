@@ -11,7 +11,11 @@ from compai_kit.airflow_stack.configuration import (
 )
 
 LAYOUT = StackLayout(
-    home=Path("/tmp/home"), bundle=Path("/b"), logs=Path("/tmp/home/logs"), port=23456
+    home=Path("/tmp/home"),
+    bundle=Path("/b"),
+    logs=Path("/tmp/home/logs"),
+    port=23456,
+    execution_port=23457,
 )
 
 
@@ -92,7 +96,7 @@ def test_only_loopback_is_named() -> None:
 
     assert told["AIRFLOW__API__HOST"] == "127.0.0.1"
     assert LAYOUT.url == "http://127.0.0.1:23456"
-    assert told["AIRFLOW__CORE__EXECUTION_API_SERVER_URL"] == f"{LAYOUT.url}/execution/"
+    assert told["AIRFLOW__CORE__EXECUTION_API_SERVER_URL"] == "http://127.0.0.1:23457/execution/"
 
 
 def test_every_boot_has_secrets_of_its_own_that_no_repr_shows() -> None:
