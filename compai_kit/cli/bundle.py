@@ -6,8 +6,7 @@ from pathlib import Path
 import click
 
 from compai_kit.bundle import BundleError, build_bundle
-
-_COULD_NOT_RUN = 3
+from compai_kit.cli.exit_codes import ExitCode
 
 
 @click.command()
@@ -29,7 +28,7 @@ def bundle(out: Path, dags: Path) -> None:
         manifest = build_bundle(out, dags=dags)
     except (BundleError, OSError) as error:
         click.echo(f"no bundle: {error}", err=True)
-        sys.exit(_COULD_NOT_RUN)
+        sys.exit(ExitCode.COULD_NOT_RUN)
     click.echo(f"{out}: {len(manifest.files)} files, version {manifest.version}", err=True)
     for name in manifest.dag_files:
         click.echo(name)

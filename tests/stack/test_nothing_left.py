@@ -154,3 +154,28 @@ def test_nothing_is_left_when_the_supervisor_is_killed(start_caller) -> None:
     caller.process.communicate(timeout=30)
 
     assert caller.left() == []
+
+
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGKILL])
+def test_nothing_is_left_when_the_caller_ends_during_the_boot(
+    bundle: Path, tmp_path: Path, number: signal.Signals
+) -> None:
+    paths = os.pathsep.join(path for path in sys.path if path)
+    with subprocess.Popen(
+        [sys.executable, str(CALLER), str(bundle), "3.3.2", "returns"],
+        stderr=subprocess.PIPE,
+        env={**os.environ, "PYTHONPATH": paths, "TMPDIR": str(tmp_path)},
+        start_new_session=True,
+    ) as caller:
+        deadline = time.monotonic() + 60
+        while not list(tmp_path.glob("compai-airflow-*/logs/triggerer.log")):
+            assert time.monotonic() < deadline, "the components were not started"
+            time.sleep(0.02)
+        tree = psutil.Process(caller.pid).children(recursive=True)
+        caller.send_signal(number)
+        caller.communicate(timeout=30)
+
+    deadline = time.monotonic() + WITHIN_S
+    while any(_is_alive(process) for process in tree) or list(tmp_path.iterdir()):
+        assert time.monotonic() < deadline, [_command(process) for process in tree]
+        time.sleep(0.05)
