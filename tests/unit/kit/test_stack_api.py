@@ -109,6 +109,13 @@ def test_a_token_refused_twice_is_an_error_without_the_password(
     assert airflow.tokens == 2
 
 
+def test_version_needs_no_token(airflow: ScriptedAirflow, api: AirflowApi) -> None:
+    airflow.on("GET /api/v2/version", {"version": "3.3.2", "git_version": None})
+
+    assert api.version() == "3.3.2"
+    assert airflow.tokens == 0
+
+
 def test_health_needs_no_token_and_reads_the_fields(
     airflow: ScriptedAirflow, api: AirflowApi
 ) -> None:
