@@ -23,16 +23,32 @@ from compai_kit.contract.validate import response_violations
 
 RECORDINGS = Path(__file__).parents[1] / "cassettes" / "live"
 
-# What a successful answer holds; everything else is an error object.
+# What an answer holds; everything else is an error object.
 CONTENT = {
     ("listTests", 200): "ControlTest",
     ("listControlTests", 200): "ControlTest",
     ("recordTestResult", 200): "ControlTest",
+    ("listControls", 200): "Control",
+    ("getControl", 200): "ControlWithRequirements",
     ("listGaps", 200): "Control",
+    ("analyseGaps", 200): "GapAnalysis",
+    ("listRequirements", 200): "Requirement",
+    ("listFrameworks", 200): "Frameworks",
     ("listEvidence", 200): "EvidenceItem",
+    ("createEvidence", 201): "CreateEvidenceResponse",
+    ("scanDocuments", 200): "ScanDocumentsResponse",
+    ("scanDocuments", 500): "created before error",
     ("collectGithubEvidence", 201): "CreateEvidenceResponse",
+    ("collectOktaEvidence", 201): "CreateEvidenceResponse",
+    ("collectAwsEvidence", 201): "CreateEvidenceResponse",
+    ("getControlRemediation", 200): "RemediationTask or null",
     ("listRemediation", 200): "RemediationTask",
     ("getHealth", 200): "Health",
+}
+# Lists of objects inside an object.
+INNER = {
+    ("ControlWithRequirements", "requirements"): "ControlRequirement",
+    ("Frameworks", "frameworks"): "Framework",
 }
 
 NO_VALUE = "nothing is stored: null is how the service says so"
@@ -62,7 +78,25 @@ ALLOWED: dict[tuple[str, str, str], str] = {
     ("Control", "description", "other text"): FREE_TEXT,
     ("Control", "category", "null"): NO_VALUE,
     ("Control", "category", "other text"): FREE_TEXT,
+    ("Control", "external_id", "null"): NO_VALUE,
     ("Control", "external_id", "other text"): FREE_TEXT,
+    ("ControlRequirement", "code", "other text"): FREE_TEXT,
+    ("ControlRequirement", "title", "null"): NO_VALUE,
+    ("ControlRequirement", "title", "other text"): FREE_TEXT,
+    ("ControlRequirement", "framework_slug", "other text"): OPEN_SET,
+    ("ControlRequirement", "external_id", "null"): NO_VALUE,
+    ("ControlRequirement", "external_id", "other text"): FREE_TEXT,
+    ("Requirement", "framework_slug", "other text"): OPEN_SET,
+    ("Requirement", "code", "other text"): FREE_TEXT,
+    ("Requirement", "title", "null"): NO_VALUE,
+    ("Requirement", "title", "other text"): FREE_TEXT,
+    ("Requirement", "description", "null"): NO_VALUE,
+    ("Requirement", "description", "other text"): FREE_TEXT,
+    ("Framework", "id", "other text"): OPEN_SET,
+    ("Framework", "name", "other text"): FREE_TEXT,
+    ("Framework", "description", "other text"): FREE_TEXT,
+    ("GapAnalysis", "summary", "other text"): "what a model wrote",
+    ("GapAnalysis", "model_used", "other text"): "whatever name is configured",
     ("EvidenceItem", "type", "other text"): OPEN_SET,
     ("EvidenceItem", "source", "null"): NO_VALUE,
     ("EvidenceItem", "source", "other text"): FREE_TEXT,
@@ -88,7 +122,20 @@ ALLOWED: dict[tuple[str, str, str], str] = {
     ("Health", "version", "other text"): "rises with every release",
     ("error", "detail", "other text"): "prose for people, of upstream services as well",
     ("error", "retry_after_secs", "over int64"): "seconds; no upper bound is promised",
+    ("RemediationTask or null", "", "null instead of everything"): "there is no task",
 }
+
+
+def with_the_reasons_of(whole: str, *, for_: str) -> None:
+    """The same object by another name, because what stands around it differs."""
+    same = {(for_, *key[1:]): reason for key, reason in ALLOWED.items() if key[0] == whole}
+    ALLOWED.update(same)
+
+
+with_the_reasons_of("Control", for_="ControlWithRequirements")
+with_the_reasons_of("RemediationTask", for_="RemediationTask or null")
+
+SCAN_500 = "paths./api/v1/scan/documents.post.responses.500.content.application/json.schema"
 
 # A consumer must bear fields that it does not know, so only the exact reading refuses these.
 NEW_FIELDS = ("unknown field", "renamed")
@@ -156,7 +203,7 @@ def test_the_contract_refuses_every_damage_that_no_reason_allows(
     assert tally.survivors == []
     assert tally.wrongly_refused == []
     assert ALLOWED.keys() - tally.used.keys() == set(), "reasons that no recording needs"
-    assert tally.must_be_refused > 5000
+    assert tally.must_be_refused > 10_000
 
 
 @pytest.mark.parametrize(
@@ -172,6 +219,13 @@ def test_the_contract_refuses_every_damage_that_no_reason_allows(
         ("EvidenceItem.properties.type.type", "EvidenceItem.type null"),
         ("Int64.maximum", "Control.id over int64"),
         ("Health.properties.service.const", "Health.service other text"),
+        ("ControlRequirement.required.title", "ControlRequirement.title dropped"),
+        ("Framework.properties.description.type", "Framework.description null"),
+        ("Requirement.properties.code.type", "Requirement.code array"),
+        ("ScanDocumentsResponse.properties.created.maximum", "created over int64"),
+        ("ScanDocumentsResponse.properties.evidence_ids.items", "evidence_ids item text"),
+        ("GapAnalysis.required.model_used", "GapAnalysis.model_used dropped"),
+        (f"{SCAN_500}.properties.detail.pattern", "created before error.detail other text"),
     ],
 )
 def test_a_loosened_contract_is_noticed(
@@ -180,15 +234,15 @@ def test_a_loosened_contract_is_noticed(
     """The measure itself is on trial: each of these mistakes must leave a survivor."""
     document = copy.deepcopy(load_contract().document)
     *path, last = loosen.split(".")
-    node = document["components"]["schemas"]
+    node = document if loosen.startswith("paths.") else document["components"]["schemas"]
     for key in path:
         node = node[key]
     if isinstance(node, list):
         node.remove(last)
     else:
         del node[last]
-    touched = [r for r in json_responses if holder_of(r) == survivor.split(".")[0]]
-    tally = judge(contract_from(document, source="loosened"), damage_all(touched))
+    contract = contract_from(document, source="loosened")
+    tally = judge(contract, (m for m in damage_all(json_responses) if survivor in m.name))
     assert any(survivor in name for name in tally.survivors)
 
 
@@ -253,14 +307,36 @@ def _damage(recorded: Recorded, holder: str) -> Iterator[Mutant]:
         yield Mutant(recorded, holder, "", damage, response)
     for damage, value in _damaged_wholes(body):
         yield Mutant(recorded, holder, "", damage, _with_body(original, value))
-    rows = body if isinstance(body, list) else [body]
+    if isinstance(body, list):
+        damaged = _damaged_list(body, holder, lambda rows: rows)
+    else:
+        damaged = _damaged_list([body], holder, lambda rows: rows[0])
+    for place, name, damage, value in damaged:
+        yield Mutant(recorded, place, name, damage, _with_body(original, value))
+
+
+def _damaged_list(
+    rows: list[Any], holder: str, whole: Callable[[list[Any]], object]
+) -> Iterator[tuple[str, str, str, object]]:
+    """`whole` puts the damaged list back into what it was taken from."""
     done: set[tuple[str, str]] = set()
     for index, row in enumerate(rows):
+        if not isinstance(row, dict):
+            continue
+
+        def put_back(damaged: object, index: int = index) -> object:
+            return whole([*rows[:index], damaged, *rows[index + 1 :]])
+
         fresh = {name for name, value in row.items() if (name, _kind_of(value)) not in done}
         done |= {(name, _kind_of(row[name])) for name in fresh}
         for name, damage, damaged in _damaged_rows(row, fresh):
-            whole = [*rows[:index], damaged, *rows[index + 1 :]] if rows is body else damaged
-            yield Mutant(recorded, holder, name, damage, _with_body(original, whole))
+            yield holder, name, damage, put_back(damaged)
+        for name in row.keys() & {inner for outer, inner in INNER if outer == holder}:
+            yield from _damaged_list(
+                row[name],
+                INNER[holder, name],
+                lambda items, name=name, row=row, put=put_back: put({**row, name: items}),
+            )
 
 
 def _kind_of(value: object) -> str:
@@ -293,7 +369,8 @@ def _damaged_envelopes(response: HttpResponse) -> Iterator[tuple[str, HttpRespon
 
 
 def _damaged_wholes(body: Any) -> Iterator[tuple[str, object]]:
-    yield "null instead of everything", None
+    if body is not None:
+        yield "null instead of everything", None
     yield "text instead of everything", "x"
     if isinstance(body, list):
         yield "object instead of a list", {"data": body}
@@ -341,6 +418,15 @@ def _damaged_values(value: Any) -> Iterator[tuple[str, object]]:
         yield "other text", "x"
     else:
         yield "text", "x"
+        if isinstance(value, list) and value:
+            for wrong in (None, "x", True, 0.5, 2**63, [value[0]]):
+                yield f"item {_JSON[type(wrong)]}", [*value[:-1], wrong]
+
+
+_JSON = {
+    type(None): "null", str: "text", bool: "boolean", float: "fraction", int: "number",
+    list: "array",
+}  # fmt: skip
 
 
 def _damaged_texts(value: str) -> Iterator[tuple[str, object]]:
