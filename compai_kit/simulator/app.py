@@ -19,7 +19,6 @@ from compai_kit.contract.load import Contract
 from compai_kit.simulator import admin, keycloak_http, slack
 from compai_kit.simulator.answers import error_answer, without_body
 from compai_kit.simulator.faults import Fault, FaultBoard, replacement, spoiled
-from compai_kit.simulator.github import check_repositories
 from compai_kit.simulator.keycloak import Keycloak
 from compai_kit.simulator.ledger import Ledger, LedgerEntry, Noted
 from compai_kit.simulator.operations import OPERATIONS
@@ -31,6 +30,7 @@ from compai_kit.simulator.settings import DEFAULTS, build_settings, merged
 from compai_kit.simulator.slack import SlackMessage
 from compai_kit.simulator.target import Target, target_of
 from compai_kit.simulator.times import format_time, utcnow
+from compai_kit.simulator.upstreams.check import check_upstreams
 from compai_kit.simulator.verdict import answer_violations, call_violations, own_contract
 from compai_kit.simulator.wsgi import ConnectionCutError, read_request, write_response
 
@@ -66,7 +66,7 @@ class SimulatorApp:
         None is what the process was started with; settings are merged over those.
         """
         built = build_settings(merged(self._first_settings, settings))
-        check_repositories(built.github)
+        check_upstreams(built)
         database = load_seed(
             self._first_seed if seed is None else seed,
             now=self._clock(),

@@ -20,7 +20,8 @@ U32 = (0, 2**32 - 1)
 MAX_BODY_BYTES = 2 * 1024 * 1024
 
 Integer = Literal["i64", "u32"]
-FieldType = Literal["string", "i64"]
+QueryType = Literal["i64", "u32", "string"]
+FieldType = Literal["string", "i64", "list"]
 _RANGES = {"i64": I64, "u32": U32}
 
 _BAD_JSON = "Failed to parse the request body as JSON: "
@@ -38,9 +39,12 @@ class RejectedError(Exception):
 
 @dataclass(frozen=True, slots=True)
 class BodyField:
+    """`items` is what a list holds."""
+
     name: str
     type: FieldType
     required: bool
+    items: BodySpec | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -71,9 +75,9 @@ def path_integers(captured: Mapping[str, str]) -> dict[str, int]:
     return values
 
 
-def query_integers(query: str, spec: Mapping[str, Integer]) -> dict[str, int | None]:
-    """Known keys must be integers and may come once; unknown keys are ignored."""
-    values: dict[str, int | None] = dict.fromkeys(spec)
+def query_values(query: str, spec: Mapping[str, QueryType]) -> dict[str, Any]:
+    """Known keys may come once and must be of their type; unknown keys are ignored."""
+    values: dict[str, Any] = dict.fromkeys(spec)
     for pair in query.split("&"):
         raw_key, _, raw_value = pair.partition("=")
         key = _form_decoded(raw_key)
@@ -81,8 +85,10 @@ def query_integers(query: str, spec: Mapping[str, Integer]) -> dict[str, int | N
             continue
         if values[key] is not None:
             raise RejectedError(400, f"{_BAD_QUERY}duplicate field `{key}`")
+        text = _form_decoded(raw_value)
+        kind = spec[key]
         try:
-            values[key] = rust_integer(_form_decoded(raw_value), spec[key])
+            values[key] = text if kind == "string" else rust_integer(text, kind)
         except ValueError as error:
             raise RejectedError(400, f"{_BAD_QUERY}{error}") from error
     return values
@@ -123,12 +129,7 @@ def json_body(content_type: str | None, body: bytes, spec: BodySpec) -> dict[str
         raise RejectedError(415, "Expected request with `Content-Type: application/json`")
     if len(body) > MAX_BODY_BYTES:
         raise RejectedError(413, "Failed to buffer the request body: length limit exceeded")
-    value = _parsed(body)
-    if isinstance(value, _Pairs):
-        return _from_object(value, spec)
-    if isinstance(value, list):
-        return _from_array(value, spec)
-    raise RejectedError(422, f"{_BAD_TYPE}{_unexpected(value, f'struct {spec.struct}')}")
+    return _struct(_parsed(body), spec, "")
 
 
 def _is_json(content_type: str | None) -> bool:
@@ -189,50 +190,68 @@ def _parsed(body: bytes) -> Any:
     return value
 
 
-def _from_object(pairs: _Pairs, spec: BodySpec) -> dict[str, Any]:
+def _struct(value: Any, spec: BodySpec, where: str) -> dict[str, Any]:
+    """`where` is the path of the value in the messages: empty, or `documents[0]`."""
+    if isinstance(value, _Pairs):
+        return _from_object(value, spec, where)
+    if isinstance(value, list):
+        return _from_array(value, spec, where)
+    raise _bad_type(where, _unexpected(value, f"struct {spec.struct}"))
+
+
+def _from_object(pairs: _Pairs, spec: BodySpec, where: str) -> dict[str, Any]:
     fields = {field.name: field for field in spec.fields}
     values: dict[str, Any] = {}
     for key, raw in pairs:
         if key not in fields:
             continue
         if key in values:
-            raise RejectedError(422, f"{_BAD_TYPE}duplicate field `{key}`")
-        values[key] = _field_value(raw, fields[key])
+            raise _bad_type(where, f"duplicate field `{key}`")
+        values[key] = _field_value(raw, fields[key], where)
     for field in spec.fields:
         if field.name not in values:
             if field.required:
-                raise RejectedError(422, f"{_BAD_TYPE}missing field `{field.name}`")
+                raise _bad_type(where, f"missing field `{field.name}`")
             values[field.name] = None
     return values
 
 
-def _from_array(items: list[Any], spec: BodySpec) -> dict[str, Any]:
+def _from_array(items: list[Any], spec: BodySpec, where: str) -> dict[str, Any]:
     """The framework takes an array for a struct: all fields by position, optional ones included."""
     values: dict[str, Any] = {}
     for index, field in enumerate(spec.fields):
         if index == len(items):
             expected = f"struct {spec.struct} with {len(spec.fields)} elements"
-            raise RejectedError(422, f"{_BAD_TYPE}invalid length {index}, expected {expected}")
-        values[field.name] = _field_value(items[index], field)
+            raise _bad_type(where, f"invalid length {index}, expected {expected}")
+        values[field.name] = _field_value(items[index], field, where)
     if len(items) > len(spec.fields):
         raise RejectedError(400, f"{_BAD_JSON}trailing characters")
     return values
 
 
-def _field_value(value: Any, field: BodyField) -> Any:
+def _field_value(value: Any, field: BodyField, parent: str) -> Any:
+    where = f"{parent}.{field.name}" if parent else field.name
     if value is None and not field.required:
         return None
-    if field.type == "string" and isinstance(value, str):
-        if _has_surrogate(value):
-            raise RejectedError(400, f"{_BAD_JSON}{field.name}: invalid unicode code point")
-        return value
-    if field.type == "i64" and type(value) is int:
-        if I64[0] <= value <= I64[1]:
+    match field.type:
+        case "string" if isinstance(value, str):
+            if _has_surrogate(value):
+                raise RejectedError(400, f"{_BAD_JSON}{where}: invalid unicode code point")
             return value
-        detail = f"invalid value: integer `{value}`, expected i64"
-        raise RejectedError(422, f"{_BAD_TYPE}{field.name}: {detail}")
-    expected = "a string" if field.type == "string" else "i64"
-    raise RejectedError(422, f"{_BAD_TYPE}{field.name}: {_unexpected(value, expected)}")
+        case "i64" if type(value) is int:
+            if I64[0] <= value <= I64[1]:
+                return value
+            raise _bad_type(where, f"invalid value: integer `{value}`, expected i64")
+        case "list" if isinstance(value, list) and not isinstance(value, _Pairs) and field.items:
+            return [
+                _struct(item, field.items, f"{where}[{index}]") for index, item in enumerate(value)
+            ]
+    expected = {"string": "a string", "i64": "i64", "list": "a sequence"}[field.type]
+    raise _bad_type(where, _unexpected(value, expected))
+
+
+def _bad_type(where: str, detail: str) -> RejectedError:
+    return RejectedError(422, f"{_BAD_TYPE}{where}{': ' if where else ''}{detail}")
 
 
 def _has_surrogate(text: str) -> bool:

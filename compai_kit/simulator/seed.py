@@ -8,7 +8,7 @@ else.
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from dataclasses import fields
+from dataclasses import asdict, fields
 from datetime import date, datetime, timedelta
 from typing import Any, TypeVar
 
@@ -16,33 +16,43 @@ from compai_kit.simulator.state import Database, Table
 from compai_kit.simulator.tables import (
     ABSENT,
     Control,
+    ControlRequirement,
     ControlTest,
     Evidence,
+    Framework,
     JsonObject,
     RemediationTask,
+    Requirement,
     Row,
 )
 from compai_kit.simulator.times import format_time, parse_time, shift_to_today
 
 T = TypeVar("T")
 
-EMPTY_SEED: JsonObject = {
-    "controls": [],
-    "control_tests": [],
-    "evidence": [],
-    "remediation_tasks": [],
-}
-_TABLES: dict[Table, type[Control] | type[ControlTest] | type[Evidence] | type[RemediationTask]] = {
+# In the order in which they can be loaded: a row comes after those that it names.
+_TABLES: dict[Table, type[Row]] = {
+    "frameworks": Framework,
+    "requirements": Requirement,
     "controls": Control,
     "control_tests": ControlTest,
     "evidence": Evidence,
     "remediation_tasks": RemediationTask,
 }
+_PAIRS = "control_requirements"
+_KNOWN = (*_TABLES, _PAIRS)
+EMPTY_SEED: JsonObject = {table: [] for table in _KNOWN}
 _REQUIRED: Mapping[Table, Mapping[str, type]] = {
+    "frameworks": {"slug": str, "name": str},
+    "requirements": {"framework_id": int, "code": str},
     "controls": {"internal_id": str, "name": str},
     "control_tests": {"control_id": int, "name": str},
     "evidence": {"control_id": int, "type": str},
     "remediation_tasks": {"control_id": int},
+}
+_PARENTS: Mapping[str, Table] = {
+    "framework_id": "frameworks",
+    "requirement_id": "requirements",
+    "control_id": "controls",
 }
 # Defaults of the live columns.
 _DEFAULTS: dict[Table, JsonObject] = {
@@ -59,11 +69,10 @@ class SeedError(ValueError):
 
 def load_seed(seed: Mapping[str, Any], *, now: datetime, has_schema: bool = True) -> Database:
     recorded_at = _recorded_at(seed, now)
-    unknown = set(seed) - set(_TABLES) - {"recorded_at"}
+    known = ("recorded_at", *_KNOWN)
+    unknown = set(seed) - set(known)
     if unknown:
-        msg = (
-            f"seed: unknown key {sorted(unknown)[0]!r}; known are recorded_at, {', '.join(_TABLES)}"
-        )
+        msg = f"seed: unknown key {sorted(unknown)[0]!r}; known are {', '.join(known)}"
         raise SeedError(msg)
     database = Database(has_schema=has_schema)
     shift = shift_to_today(recorded_at, now)
@@ -75,6 +84,8 @@ def load_seed(seed: Mapping[str, Any], *, now: datetime, has_schema: bool = True
             if new_id is None:
                 new_id = database.use_id(table)
             _put(database, table, row, new_id, where)
+    for index, raw in enumerate(seed.get(_PAIRS, [])):
+        database.control_requirements.add(_pair(database, raw, f"seed: {_PAIRS}[{index}]"))
     database.drain_journal()
     return database
 
@@ -84,10 +95,13 @@ def dump_state(database: Database, *, now: datetime) -> JsonObject:
     midnight = now.replace(hour=0, minute=0, second=0, microsecond=0)
     return {
         "recorded_at": format_time(midnight),
-        "controls": [_seed_row(row) for row in database.controls.values()],
-        "control_tests": [_seed_row(row) for row in database.control_tests.values()],
-        "evidence": [_seed_row(row) for row in database.evidence.values()],
-        "remediation_tasks": [_seed_row(row) for row in database.remediation_tasks.values()],
+        **{table: [_seed_row(row) for row in _rows(database, table).values()] for table in _TABLES},
+        _PAIRS: [
+            asdict(pair)
+            for pair in sorted(
+                database.control_requirements, key=lambda p: (p.control_id, p.requirement_id)
+            )
+        ],
     }
 
 
@@ -137,15 +151,33 @@ def _row(table: Table, raw: Any, where: str, recorded_at: datetime, shift: timed
     return row
 
 
+def _rows(database: Database, table: Table) -> Mapping[int, Row]:
+    rows: Mapping[int, Row] = getattr(database, table)
+    return rows
+
+
 def _put(database: Database, table: Table, row: JsonObject, new_id: int, where: str) -> None:
-    existing: Mapping[int, Row] = getattr(database, table)
-    if new_id in existing:
+    if new_id in _rows(database, table):
         msg = f"{where}: id {new_id} is already taken"
         raise SeedError(msg)
-    if table != "controls" and row["control_id"] not in database.controls:
-        msg = f"{where}: control_id {row['control_id']} is not among the controls"
-        raise SeedError(msg)
+    _refuse_orphan(database, row, where)
     database.put(_TABLES[table](**(row | {"id": new_id})))
+
+
+def _pair(database: Database, raw: Any, where: str) -> ControlRequirement:
+    names = {field.name for field in fields(ControlRequirement)}
+    if not isinstance(raw, dict) or set(raw) != names:
+        msg = f"{where}: expected an object with {' and '.join(sorted(names))}"
+        raise SeedError(msg)
+    _refuse_orphan(database, raw, where)
+    return ControlRequirement(**raw)
+
+
+def _refuse_orphan(database: Database, row: JsonObject, where: str) -> None:
+    for name, parent in _PARENTS.items():
+        if name in row and row[name] not in _rows(database, parent):
+            msg = f"{where}: {name} {row[name]} is not among the {parent}"
+            raise SeedError(msg)
 
 
 def _converted(convert: Callable[[str], T], text: Any, where: str) -> T:

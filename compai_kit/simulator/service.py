@@ -16,7 +16,7 @@ from compai_kit.simulator.keycloak import Keycloak
 from compai_kit.simulator.operations import OPERATIONS
 from compai_kit.simulator.operations.call import Call
 from compai_kit.simulator.ratelimit import RateLimit, caller_key
-from compai_kit.simulator.rejections import RejectedError, json_body, path_integers, query_integers
+from compai_kit.simulator.rejections import RejectedError, json_body, path_integers, query_values
 from compai_kit.simulator.routing import UNLIMITED_PATHS, Match, match_route
 from compai_kit.simulator.settings import Settings
 from compai_kit.simulator.state import Database
@@ -76,7 +76,7 @@ class Service:
             return error_answer(501, f"{operation_id} is not simulated")
         try:
             path = path_integers(route.captured)
-            query = query_integers(request.query, operation.query) if operation.query else {}
+            query = query_values(request.query, operation.query) if operation.query else {}
             content_type = request.headers.get("content-type")
             body = json_body(content_type, request.body, operation.body) if operation.body else {}
         except RejectedError as rejected:

@@ -20,6 +20,23 @@ DEFAULTS: Mapping[str, Any] = {
         "web_url": "https://github.com",
         "repositories": {},
     },
+    "okta": {
+        "domain": "",
+        "has_token": False,
+        "failure": "",
+        "organisation": "Simulated organisation",
+        "users": [],
+        "groups": [],
+    },
+    "aws": {"answers": False, "region": "", "summary": {}},
+    "model": {
+        "configured": False,
+        "name": "simulated-model",
+        "answer": "Simulated answer of the model.",
+        "failure": "",
+        "failure_body": "",
+        "fallback_to_mock": True,
+    },
     "keycloak": {
         "realm": "lianel",
         "clients": {"airflow": "simulator-only"},
@@ -52,6 +69,41 @@ class GitHubSettings:
 
 
 @dataclass(frozen=True, slots=True)
+class OktaSettings:
+    """`failure` empty: Okta answers."""
+
+    domain: str
+    has_token: bool
+    failure: str
+    organisation: str
+    users: list[Any]
+    groups: list[Any]
+
+
+@dataclass(frozen=True, slots=True)
+class AwsSettings:
+    """`answers` false covers missing credentials, a refusal and an outage: nobody can tell them
+    apart.
+    """
+
+    answers: bool
+    region: str
+    summary: Mapping[str, int]
+
+
+@dataclass(frozen=True, slots=True)
+class ModelSettings:
+    """`failure` empty: the model answers."""
+
+    configured: bool
+    name: str
+    answer: str
+    failure: str
+    failure_body: str
+    fallback_to_mock: bool
+
+
+@dataclass(frozen=True, slots=True)
 class KeycloakSettings:
     realm: str
     clients: Mapping[str, str] = field(repr=False)
@@ -63,6 +115,9 @@ class KeycloakSettings:
 class Settings:
     rate_limit: RateLimitSettings | None
     github: GitHubSettings
+    okta: OktaSettings
+    aws: AwsSettings
+    model: ModelSettings
     keycloak: KeycloakSettings
     static_tokens: tuple[str, ...] = field(repr=False)
     has_schema: bool
@@ -87,7 +142,6 @@ def build_settings(raw: Mapping[str, Any]) -> Settings:
     """`raw` as in a settings file, already merged over the defaults or not."""
     values = merged(DEFAULTS, raw)
     _refuse_unknown("settings", values, DEFAULTS)
-    github = _section(values, "github")
     keycloak = _section(values, "keycloak")
     if not all(isinstance(secret, str) for secret in keycloak["clients"].values()):
         msg = "settings.keycloak.clients: every secret must be a string"
@@ -97,7 +151,10 @@ def build_settings(raw: Mapping[str, Any]) -> Settings:
         raise SettingsError(msg)
     return Settings(
         rate_limit=_rate_limit(values["rate_limit"]),
-        github=GitHubSettings(**github),
+        github=GitHubSettings(**_section(values, "github")),
+        okta=OktaSettings(**_section(values, "okta")),
+        aws=AwsSettings(**_section(values, "aws")),
+        model=ModelSettings(**_section(values, "model")),
         keycloak=KeycloakSettings(**keycloak),
         static_tokens=tuple(_strings(values["static_tokens"], "settings.static_tokens")),
         has_schema=values["database"] == "ready",
@@ -120,7 +177,13 @@ def _section(values: Mapping[str, Any], name: str) -> dict[str, Any]:
 
 def _name(value: object) -> str:
     """The JSON name of a value's type."""
-    names = {bool: "true or false", int: "a number", float: "a number", str: "a string"}
+    names = {
+        bool: "true or false",
+        int: "a number",
+        float: "a number",
+        str: "a string",
+        list: "a list",
+    }
     return names.get(type(value), "an object" if isinstance(value, Mapping) else "something else")
 
 

@@ -9,12 +9,24 @@ from __future__ import annotations
 
 from dataclasses import dataclass, replace
 from datetime import datetime
-from typing import Literal, TypeVar
+from typing import Literal, TypeVar, get_args
 
-from compai_kit.simulator.tables import Control, ControlTest, Evidence, RemediationTask, Row
+from compai_kit.simulator.tables import (
+    Control,
+    ControlRequirement,
+    ControlTest,
+    Evidence,
+    Framework,
+    RemediationTask,
+    Requirement,
+    Row,
+)
 
-Table = Literal["controls", "control_tests", "evidence", "remediation_tasks"]
-RowT = TypeVar("RowT", Control, ControlTest, Evidence, RemediationTask)
+# The tables with a sequence. Which control covers which requirement has none.
+Table = Literal[
+    "frameworks", "requirements", "controls", "control_tests", "evidence", "remediation_tasks"
+]
+RowT = TypeVar("RowT", Control, ControlTest, Evidence, RemediationTask, Framework, Requirement)
 
 # VARCHAR limits of the evidence columns; they count characters.
 EVIDENCE_LIMITS = {"type": 50, "source": 500, "created_by": 255}
@@ -35,27 +47,28 @@ class Change:
 
 
 class Database:
-    """Four tables with their sequences, and a journal of what was written since it was last
+    """The tables with their sequences, and a journal of what was written since it was last
     drained.
     """
 
     def __init__(self, *, has_schema: bool = True) -> None:
         self.has_schema = has_schema
+        self.frameworks: dict[int, Framework] = {}
+        self.requirements: dict[int, Requirement] = {}
+        self.control_requirements: set[ControlRequirement] = set()
         self.controls: dict[int, Control] = {}
         self.control_tests: dict[int, ControlTest] = {}
         self.evidence: dict[int, Evidence] = {}
         self.remediation_tasks: dict[int, RemediationTask] = {}
-        self._last_ids: dict[Table, int] = {
-            "controls": 0,
-            "control_tests": 0,
-            "evidence": 0,
-            "remediation_tasks": 0,
-        }
+        self._last_ids: dict[Table, int] = dict.fromkeys(get_args(Table), 0)
         self._journal: list[Change] = []
 
     def copy(self) -> Database:
         """An independent database with the same rows (rows are immutable) and an empty journal."""
         twin = Database(has_schema=self.has_schema)
+        twin.frameworks = dict(self.frameworks)
+        twin.requirements = dict(self.requirements)
+        twin.control_requirements = set(self.control_requirements)
         twin.controls = dict(self.controls)
         twin.control_tests = dict(self.control_tests)
         twin.evidence = dict(self.evidence)
@@ -83,6 +96,10 @@ class Database:
                 self._store("evidence", self.evidence, row)
             case RemediationTask():
                 self._store("remediation_tasks", self.remediation_tasks, row)
+            case Framework():
+                self._store("frameworks", self.frameworks, row)
+            case Requirement():
+                self._store("requirements", self.requirements, row)
 
     def _store(self, table: Table, rows: dict[int, RowT], row: RowT) -> None:
         change = Change(table, row.id, "update" if row.id in rows else "insert")
@@ -111,12 +128,34 @@ class Database:
         self.put(row)
         return row
 
+    def all_controls(self, *, category: str | None) -> list[Control]:
+        self._require_schema()
+        rows = [c for c in self.controls.values() if category in (None, c.category)]
+        return sorted(rows, key=_by_internal_id)
+
+    def control(self, control_id: int) -> Control | None:
+        self._require_schema()
+        return self.controls.get(control_id)
+
+    def covered_requirements(self, control_id: int) -> list[tuple[str, Requirement]]:
+        """The requirements of a control, each with the slug of its framework."""
+        self._require_schema()
+        ids = {p.requirement_id for p in self.control_requirements if p.control_id == control_id}
+        return [pair for pair in self.all_requirements(framework=None) if pair[1].id in ids]
+
+    def all_requirements(self, *, framework: str | None) -> list[tuple[str, Requirement]]:
+        """Each with the slug of its framework, in the order of slug and code."""
+        self._require_schema()
+        rows = [(self.frameworks[r.framework_id].slug, r) for r in self.requirements.values()]
+        kept = [(slug, row) for slug, row in rows if framework in (None, slug)]
+        return sorted(kept, key=lambda pair: (pair[0], pair[1].code, pair[1].id))
+
     def gaps(self) -> list[Control]:
         """Controls without a single row of evidence, whatever its type and age."""
         self._require_schema()
         covered = {row.control_id for row in self.evidence.values()}
         rows = [control for control in self.controls.values() if control.id not in covered]
-        return sorted(rows, key=lambda control: (control.internal_id, control.id))
+        return sorted(rows, key=_by_internal_id)
 
     def evidence_page(
         self, *, control_id: int | None, limit: int | None, offset: int | None
@@ -172,10 +211,17 @@ class Database:
         rows = [t for t in self.remediation_tasks.values() if control_id in (None, t.control_id)]
         return sorted(rows, key=lambda task: (task.updated_at, task.id), reverse=True)
 
+    def remediation_of(self, control_id: int) -> RemediationTask | None:
+        return next(iter(self.remediation(control_id=control_id)), None)
+
     def _require_schema(self) -> None:
         if not self.has_schema:
             msg = "the database has no schema"
             raise DatabaseError(msg)
+
+
+def _by_internal_id(control: Control) -> tuple[str, int]:
+    return control.internal_id, control.id
 
 
 def _refuse_nul(*texts: str | None) -> None:

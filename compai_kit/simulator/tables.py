@@ -147,4 +147,50 @@ class RemediationTask:
         }
 
 
-Row = Control | ControlTest | Evidence | RemediationTask
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Framework:
+    """A row of the database; the public list of frameworks is another one, fixed in the service."""
+
+    id: int
+    slug: str
+    name: str
+    version: str | None
+    scope: str | None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Requirement:
+    id: int
+    framework_id: int
+    code: str
+    title: str | None
+    description: str | None
+    external_id: str | None
+
+    def as_json(self, framework_slug: str) -> JsonObject:
+        return {
+            "id": self.id,
+            "framework_slug": framework_slug,
+            "code": self.code,
+            "title": self.title,
+            "description": self.description,
+        }
+
+    def as_json_of_control(self, framework_slug: str) -> JsonObject:
+        return {
+            "code": self.code,
+            "title": self.title,
+            "framework_slug": framework_slug,
+            "external_id": self.external_id,
+        }
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ControlRequirement:
+    """Which control covers which requirement; the pair is its own key."""
+
+    control_id: int
+    requirement_id: int
+
+
+Row = Control | ControlTest | Evidence | RemediationTask | Framework | Requirement

@@ -10,7 +10,7 @@ from datetime import datetime
 from typing import Any
 
 from compai_kit.contract.exchange import HttpResponse
-from compai_kit.simulator.rejections import BodySpec, Integer
+from compai_kit.simulator.rejections import BodySpec, QueryType
 from compai_kit.simulator.settings import Settings
 from compai_kit.simulator.state import Database
 
@@ -24,7 +24,7 @@ class Call:
 
     operation_id: str
     path: Mapping[str, int]
-    query: Mapping[str, int | None]
+    query: Mapping[str, Any]
     body: Mapping[str, Any]
     subject: str
     now: datetime
@@ -35,6 +35,6 @@ class Call:
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Operation:
     handler: Callable[[Call], HttpResponse]
-    query: Mapping[str, Integer] = field(default_factory=dict)
+    query: Mapping[str, QueryType] = field(default_factory=dict)
     body: BodySpec | None = None
     public: bool = False

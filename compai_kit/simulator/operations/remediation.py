@@ -1,4 +1,4 @@
-"""Remediation tasks, at most one per control; for now only the list."""
+"""Remediation tasks, at most one per control; they are only read here."""
 
 from __future__ import annotations
 
@@ -16,4 +16,16 @@ def list_remediation(call: Call) -> HttpResponse:
     return json_answer(200, [row.as_json() for row in rows])
 
 
-OPERATIONS = {"listRemediation": Operation(handler=list_remediation, query={"control_id": "i64"})}
+def get_control_remediation(call: Call) -> HttpResponse:
+    """No task is a `null`, also for a control that does not exist."""
+    try:
+        row = call.database.remediation_of(call.path["id"])
+    except DatabaseError:
+        return error_answer(500, "Failed to get remediation")
+    return json_answer(200, None if row is None else row.as_json())
+
+
+OPERATIONS = {
+    "listRemediation": Operation(handler=list_remediation, query={"control_id": "i64"}),
+    "getControlRemediation": Operation(handler=get_control_remediation),
+}

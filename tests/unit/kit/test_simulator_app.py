@@ -393,9 +393,9 @@ class TestReset:
 
 
 def test_operations_that_are_not_simulated_say_so(world: World) -> None:
-    assert world.status("/api/v1/requirements") == 501
+    assert world.status("/api/v1/system-description") == 501
     [entry] = world.app.ledger_entries()
-    assert entry.operation == "listRequirements"
+    assert entry.operation == "getSystemDescription"
 
 
 def test_head_has_the_headers_of_get_and_no_body(world: World) -> None:

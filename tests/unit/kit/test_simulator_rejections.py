@@ -7,13 +7,13 @@ from typing import Any
 import pytest
 
 from compai_kit.simulator.operations.control_tests import RESULT_BODY
-from compai_kit.simulator.operations.evidence import GITHUB_BODY
+from compai_kit.simulator.operations.integrations import GITHUB_BODY
 from compai_kit.simulator.rejections import (
     MAX_BODY_BYTES,
     RejectedError,
     json_body,
     path_integers,
-    query_integers,
+    query_values,
     rust_integer,
 )
 
@@ -177,7 +177,7 @@ def test_a_path_id_that_is_not_utf8_is_refused() -> None:
     ],
 )
 def test_a_query_is_read(query: str, value: int | None) -> None:
-    assert query_integers(query, {"limit": "u32"}) == {"limit": value}
+    assert query_values(query, {"limit": "u32"}) == {"limit": value}
 
 
 @pytest.mark.parametrize(
@@ -194,7 +194,7 @@ def test_a_query_is_read(query: str, value: int | None) -> None:
 )
 def test_or_refused(query: str, detail: str) -> None:
     with pytest.raises(RejectedError) as caught:
-        query_integers(query, {"limit": "u32"})
+        query_values(query, {"limit": "u32"})
     assert caught.value.text == f"Failed to deserialize query string: {detail}"
 
 

@@ -109,7 +109,7 @@ def test_ids_come_from_the_sequence_unless_given() -> None:
 @pytest.mark.parametrize(
     ("raw", "message"),
     [
-        ({"control": []}, "seed: unknown key 'control'; known are recorded_at, controls,"),
+        ({"control": []}, "seed: unknown key 'control'; known are recorded_at, frameworks,"),
         ({"recorded_at": "2027-03-01T00:00:00"}, "seed: recorded_at: '2027-03-01T00:00:00' has no"),
         ({"recorded_at": 5}, "seed: recorded_at: "),
         (seed(controls=["x"]), "seed: controls[0]: expected an object, got str"),

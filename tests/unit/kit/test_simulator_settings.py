@@ -6,8 +6,9 @@ from typing import Any
 
 import pytest
 
-from compai_kit.simulator.github import Collected, UpstreamError, check_repositories, collect
 from compai_kit.simulator.settings import DEFAULTS, SettingsError, build_settings, merged
+from compai_kit.simulator.upstreams import Collected, UpstreamError
+from compai_kit.simulator.upstreams.github import check_repositories, collect
 
 
 def test_the_defaults_are_the_deployment_without_a_limit() -> None:

@@ -1,16 +1,16 @@
 """GitHub as the service sees it.
 
-A setting, not a server. Texts and failures are those that the service makes of GitHub's answers.
+Texts and failures are those that the service makes of GitHub's answers.
 """
 
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
 from typing import Any, Literal
 
 from compai_kit.simulator.settings import GitHubSettings, SettingsError
 from compai_kit.simulator.text import trimmed
+from compai_kit.simulator.upstreams import Collected, UpstreamError
 
 EvidenceType = Literal["last_commit", "branch_protection"]
 EVIDENCE_TYPES: tuple[EvidenceType, ...] = ("last_commit", "branch_protection")
@@ -26,16 +26,6 @@ FAILURES: Mapping[str, str] = {
 PROTECTIONS = ("enabled", "absent", "unreadable", "garbled")
 _KEYS = ("default_branch", "protection", "commit", "url", "failure")
 _COMMIT_KEYS = ("sha", "author", "message", "url")
-
-
-class UpstreamError(Exception):
-    """The text is the `detail` of the service's 502."""
-
-
-@dataclass(frozen=True, slots=True)
-class Collected:
-    description: str
-    link_url: str | None
 
 
 def check_repositories(settings: GitHubSettings) -> None:
