@@ -44,8 +44,8 @@ def pytest_configure(config: pytest.Config) -> None:
     )
     config.addinivalue_line(
         "markers",
-        "requires_docker: this test needs a Docker engine; without one it is skipped, or fails"
-        " with --require docker",
+        "requires_docker(compose=False): this test needs a Docker engine (and Compose); without"
+        " one it is skipped, or fails with --require docker",
     )
     settings = PluginSettings.from_config(config)
     if settings.wants_recorder:
@@ -56,7 +56,7 @@ def pytest_configure(config: pytest.Config) -> None:
 
 def pytest_runtest_setup(item: pytest.Item) -> None:
     """Decide about tests that need Docker."""
-    if item.get_closest_marker("requires_docker") is not None:
+    if (mark := item.get_closest_marker("requires_docker")) is not None:
         from compai_kit.pytest_plugin.requirements import apply_docker_requirement
 
-        apply_docker_requirement(item)
+        apply_docker_requirement(item, mark)

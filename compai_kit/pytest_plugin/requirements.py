@@ -3,6 +3,7 @@
 A piece that is missing is never skipped silently; in the project's own CI it is not skipped at all.
 """
 
+import os
 import shutil
 import subprocess
 from functools import cache
@@ -20,41 +21,55 @@ class Decision(NamedTuple):
     reason: str
 
 
-def docker_decision(*, missing: str | None, required: bool, node: str) -> Decision:
-    """`missing` says why there is no Docker engine, None when there is one."""
+def docker_decision(
+    *, missing: str | None, required: bool, node: str, tox_env: str | None = None
+) -> Decision:
+    """`missing` says why there is no Docker, None when there is one; `tox_env` is where we run."""
     if missing is None:
         return Decision("run", "")
-    command = f"pytest '{node}' --require docker"
     if required:
         return Decision("fail", f"Docker is required and missing: {missing}")
-    return Decision("skip", f"needs Docker ({missing}); with Docker this runs it: {command}")
+    command = f"tox -e {tox_env} --" if tox_env else f"pytest '{node}'"
+    return Decision(
+        "skip", f"needs Docker ({missing}); with Docker this runs it: {command} --require docker"
+    )
 
 
 @cache
-def missing_docker() -> str | None:
-    """Why there is no usable Docker engine; None when there is one."""
+def missing_docker(*, compose: bool = False) -> str | None:
+    """Why there is no usable Docker engine (or no Compose for it); None when there is one."""
     docker = shutil.which("docker")
     if docker is None:
         return "there is no command `docker`"
+    if not _answers(docker, "version", "--format", "{{.Server.Version}}"):
+        return "the Docker engine does not answer `docker version`"
+    if compose and not _answers(docker, "compose", "version"):
+        return "there is no `docker compose`"
+    return None
+
+
+def _answers(docker: str, *arguments: str) -> bool:
     try:
         done = subprocess.run(  # noqa: S603 - the docker command of PATH, fixed arguments
-            [docker, "version", "--format", "{{.Server.Version}}"],
+            [docker, *arguments],
             capture_output=True,
             text=True,
             timeout=_ASK_TIMEOUT_S,
             check=False,
         )
-    except (OSError, subprocess.TimeoutExpired) as error:
-        return f"`docker version` did not answer ({type(error).__name__})"
-    if done.returncode != 0:
-        return "the Docker engine does not answer `docker version`"
-    return None
+    except (OSError, subprocess.TimeoutExpired):
+        return False
+    return done.returncode == 0
 
 
-def apply_docker_requirement(item: pytest.Item) -> None:
+def apply_docker_requirement(item: pytest.Item, mark: pytest.Mark) -> None:
     """Skip or fail `item` by pytest's own means."""
-    required = "docker" in item.config.getoption("require")
-    decision = docker_decision(missing=missing_docker(), required=required, node=item.nodeid)
+    decision = docker_decision(
+        missing=missing_docker(compose=bool(mark.kwargs.get("compose"))),
+        required="docker" in item.config.getoption("require"),
+        node=item.nodeid,
+        tox_env=os.environ.get("TOX_ENV_NAME"),
+    )
     if decision.action == "skip":
         pytest.skip(decision.reason)
     if decision.action == "fail":

@@ -12,7 +12,7 @@ from compai_kit.airflow_stack.compose import ComposeStack
 from compai_kit.pytest_plugin.world import SimulatedCompAI
 from compai_kit.simulator.control import Fault, SimulatorControl
 
-pytestmark = pytest.mark.requires_docker
+pytestmark = pytest.mark.requires_docker(compose=True)
 
 CONTROL_TESTS = "comp_ai_control_tests"
 ALERTS = "comp_ai_alerts"

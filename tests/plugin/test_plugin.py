@@ -197,12 +197,21 @@ class TestDocker:
     @pytest.fixture(autouse=True)
     def _without_docker(self, monkeypatch: pytest.MonkeyPatch) -> None:
         monkeypatch.setenv("PATH", "/nowhere")
+        monkeypatch.delenv("TOX_ENV_NAME", raising=False)
 
     def test_skip_says_why_and_what_would_run_it(self, project: Any) -> None:
         project.write({"test_a.py": self.TESTS})
         done = project.pytest("-rs").assert_code(0)
         assert "needs Docker (there is no command `docker`)" in done.out
         assert "pytest 'test_a.py::test_compose' --require docker" in done.out
+
+    def test_within_tox_the_skip_names_tox(
+        self, project: Any, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        monkeypatch.setenv("TOX_ENV_NAME", "compose")
+        project.write({"test_a.py": self.TESTS})
+        done = project.pytest("-rs").assert_code(0)
+        assert "with Docker this runs it: tox -e compose -- --require docker" in done.out
 
     def test_required_docker_that_is_missing_fails(self, project: Any) -> None:
         project.write({"test_a.py": self.TESTS})

@@ -3,7 +3,6 @@
 import pytest
 
 from compai_kit.pytest_plugin.markers import ScenarioMark, ScenarioMarkError, scenario_mark
-from compai_kit.pytest_plugin.requirements import docker_decision
 
 
 @pytest.mark.parametrize(
@@ -38,13 +37,3 @@ def test_anything_else_is_refused_showing_allowed_and_given(
 ) -> None:
     with pytest.raises(ScenarioMarkError, match=r"allowed: @pytest\.mark\.scenario.*; given: scen"):
         scenario_mark(args, kwargs)
-
-
-@pytest.mark.parametrize(
-    ("missing", "required", "action"),
-    [(None, False, "run"), (None, True, "run"), ("gone", False, "skip"), ("gone", True, "fail")],
-)
-def test_docker_decision(missing: str | None, required: bool, action: str) -> None:
-    decision = docker_decision(missing=missing, required=required, node="t.py::test_a")
-    assert decision.action == action
-    assert ("gone" in decision.reason) is (action != "run")
