@@ -1,4 +1,4 @@
-"""70 control tests under Comp-AI's own limit of 60 requests a minute: what is lost, what it costs."""
+"""70 control tests under Comp-AI's limit of 60 requests a minute: what is lost, what it costs."""
 
 from collections import Counter
 from typing import Any

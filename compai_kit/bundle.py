@@ -115,10 +115,13 @@ def _imported_folder(package: str) -> Path:
 
 
 def _ignore_lines(written: Path) -> str:
-    """The folder's own ignore file, plus the packages: Airflow must not parse those for DAGs."""
+    """The folder's own ignore file, plus the packages: Airflow must not parse those for DAGs.
+
+    Without a slash at the end: Airflow 3.1.3 does not take a pattern with one for the folder.
+    """
     lines = written.read_text().splitlines() if written.is_file() else []
-    covered = {line.strip().strip("/") for line in lines}
-    lines += [f"{package}/" for package in PACKAGES if package not in covered]
+    covered = {line.strip().lstrip("/") for line in lines}
+    lines += [package for package in PACKAGES if package not in covered]
     return "\n".join(lines) + "\n"
 
 

@@ -191,8 +191,8 @@ def _connection() -> ConnectionFields | None:
     except not_found:
         _ask_backends("connection", CONNECTION_ID)
         return None
-    except ValueError as malformed:
-        raise SettingsError(CONNECTION_NAME, f"cannot be read: {malformed}") from None
+    except ValueError:
+        raise _unreadable_connection() from None
     return ConnectionFields(
         conn_type=found.conn_type,
         host=found.host,
@@ -201,6 +201,14 @@ def _connection() -> ConnectionFields | None:
         login=found.login,
         password=found.password,
         extra=found.extra,
+    )
+
+
+def _unreadable_connection() -> SettingsError:
+    # The error of the parser quotes a part of the address, and that may be the password.
+    return SettingsError(
+        CONNECTION_NAME,
+        "cannot be parsed; in an address, percent-encode / : @ # and ? of login and password",
     )
 
 
@@ -217,6 +225,10 @@ def _ask_backends(kind: str, name: str) -> None:
     for backend in ensure_secrets_backend_loaded():
         try:
             getattr(backend, f"get_{kind}")(name)
+        except ValueError:
+            if kind == "connection":
+                raise _unreadable_connection() from None
+            raise
         except Exception as failure:
             failure.add_note(f"{type(backend).__name__} fails, so {name} cannot be looked up")
             raise

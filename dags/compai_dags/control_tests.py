@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Collection
+from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Any
 
@@ -13,6 +14,7 @@ from compai_dags import rows, summary
 from compai_dags.checks import CheckContext
 from compai_dags.listing import chunk, list_rows, select
 from compai_dags.runner import ChunkRunner, Record, explain_trouble
+from compai_dags.settings import Settings
 from compai_dags.task import PermanentError, Task
 
 log = logging.getLogger(__name__)
@@ -21,6 +23,28 @@ LIST_TASK = "list_control_tests"
 CHUNK_TASK = "evaluate_chunk"
 OUTCOMES = "outcomes"
 BAD_ROWS = "bad_rows"
+
+
+@dataclass(frozen=True, kw_only=True)
+class RunSettings:
+    """What an installation may decide about a run."""
+
+    allow_empty: bool
+    max_errors: int
+    always_collect: bool
+    post_attestation_expiry: bool
+    unchecked_pass: bool
+
+    @classmethod
+    def read(cls, settings: Settings) -> RunSettings:
+        """All at once, so that a wrong one stops the run before anything is evaluated."""
+        return cls(
+            allow_empty=settings.switch("COMP_AI_ALLOW_EMPTY"),
+            max_errors=settings.count("COMP_AI_MAX_ERRORS", default=0),
+            always_collect=settings.is_exactly("COMP_AI_COLLECT_EVIDENCE", "always"),
+            post_attestation_expiry=settings.switch("COMP_AI_POST_ATTESTATION_EXPIRY"),
+            unchecked_pass=settings.is_exactly("COMP_AI_UNCHECKED_RESULT", "pass"),
+        )
 
 
 class ChunkFailedError(PermanentError):
@@ -33,12 +57,9 @@ class ChunkIncompleteError(Exception):
 
 def list_chunks(task: Task, *, test_ids: Collection[int]) -> list[list[dict[str, Any]]]:
     """The control tests of this run, in chunks."""
+    allow_empty = RunSettings.read(task.settings).allow_empty
     with task.client() as client:
-        listing = select(
-            list_rows(client),
-            test_ids=test_ids,
-            allow_empty=task.settings.switch("COMP_AI_ALLOW_EMPTY"),
-        )
+        listing = select(list_rows(client), test_ids=test_ids, allow_empty=allow_empty)
     task.push(BAD_ROWS, listing.bad_rows)
     chunks = chunk(listing.rows)
     log.info("%s control tests in %s chunks", len(listing.rows), len(chunks))
@@ -47,18 +68,18 @@ def list_chunks(task: Task, *, test_ids: Collection[int]) -> list[list[dict[str,
 
 def evaluate_chunk(task: Task, chunk_rows: list[dict[str, Any]]) -> None:
     """Evaluate and post; the outcomes are stored before anything is raised."""
-    settings, identity = task.settings, task.identity
+    settings, identity = RunSettings.read(task.settings), task.identity
     with task.client() as client:
         runner = ChunkRunner(
             context=CheckContext(
                 client=client,
                 now=lambda: datetime.now(UTC),
-                always_collect=settings.is_exactly("COMP_AI_COLLECT_EVIDENCE", "always"),
-                post_attestation_expiry=settings.switch("COMP_AI_POST_ATTESTATION_EXPIRY"),
+                always_collect=settings.always_collect,
+                post_attestation_expiry=settings.post_attestation_expiry,
                 reuse_since=task.run_started_at if identity.is_retry else None,
             ),
             identity=identity,
-            unchecked_pass=settings.is_exactly("COMP_AI_UNCHECKED_RESULT", "pass"),
+            unchecked_pass=settings.unchecked_pass,
         )
         try:
             runner.run(rows.from_xcom(chunk_rows))
@@ -89,4 +110,4 @@ def summarise(task: Task) -> None:
     log.log(logging.INFO if verdict.is_clean else logging.WARNING, "%s", verdict)
     # Pushed, not returned: the counts of a red run are read as well.
     task.push("return_value", summary.to_xcom(verdict))
-    summary.check(verdict, records, max_errors=task.settings.count("COMP_AI_MAX_ERRORS", default=0))
+    summary.check(verdict, records, max_errors=RunSettings.read(task.settings).max_errors)

@@ -83,6 +83,6 @@ def select(listing: Listing, *, test_ids: Collection[int], allow_empty: bool) ->
 
 
 def chunk(rows: list[Row]) -> list[list[Row]]:
-    """At most `MAX_CHUNKS` slices; tests of one control stay together where the size allows."""
+    """At most `MAX_CHUNKS` slices of the list."""
     size = max(MIN_CHUNK, -(-len(rows) // MAX_CHUNKS))
     return [rows[start : start + size] for start in range(0, len(rows), size)]

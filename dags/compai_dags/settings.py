@@ -34,6 +34,7 @@ _CLIENT_NAMES = {
     "client_secret": SECRET,
 }
 _WEB_ADDRESS = re.compile(r"https?://[!-.0-~]+(/[!-~]*)?")
+_COUNT = re.compile(r"[0-9]{1,9}")
 _SECONDS = re.compile(r"[0-9]{1,6}(\.[0-9]{1,3})?")
 _SLACK_ID = re.compile(r"[UWS][A-Z0-9]{2,}")
 _SWITCH = {"1": True, "true": True, "0": False, "false": False}
@@ -138,7 +139,7 @@ class Settings:
         value = self.text(name)
         if value is None:
             return default
-        if not value.isdigit():
+        if not _COUNT.fullmatch(value):
             raise SettingsError(name, "must be a whole number, 0 or more")
         return int(value)
 
@@ -183,7 +184,7 @@ class Settings:
             raise SettingsError(name, "must be a JSON object of strings") from None
         wrong = [owner for owner, slack_id in owners.items() if not _SLACK_ID.fullmatch(slack_id)]
         if wrong:
-            raise SettingsError(name, f"holds no Slack member id for {', '.join(wrong)}")
+            raise SettingsError(name, f"holds no Slack member id for {len(wrong)} of its names")
         return owners
 
     def _group(self, names: tuple[str, ...]) -> tuple[dict[str, str], Origin]:

@@ -97,5 +97,5 @@ def _word(text: str) -> str:
 
 
 def _retry_after_s(header: str | None) -> float:
-    seconds = float(header) if header and header.isdigit() else _WAIT_S
+    seconds = float(header) if header and header.isascii() and header.isdigit() else _WAIT_S
     return min(max(seconds, 1.0), RETRY_AFTER_CAP_S)

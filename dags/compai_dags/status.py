@@ -46,8 +46,9 @@ class TestStatus:
 
     @property
     def is_clear(self) -> bool:
+        """Nothing is open, and something was looked at: attestations alone prove nothing."""
         blocked = any(self.rows(standing) for standing in BLOCKING)
-        return self.total > 0 and not self.bad_rows and not blocked
+        return self.verified > 0 and not self.bad_rows and not blocked
 
     def hidden_gaps(self) -> list[Row]:
         """Tests whose bad evidence is all that keeps their control out of the gap list."""
@@ -82,6 +83,8 @@ def headline(tests: TestStatus, gaps: list[Gap]) -> str:
     if tests.is_clear and not gaps:
         return f"No gaps, no failed tests — {tests.coverage}"
     parts = list(tests.open_counts())
+    if not parts and not tests.verified:
+        parts.append("nothing was verified")
     if gaps:
         # Failing and unverified tests come first; nothing else is worse than a gap.
         urgent = sum(

@@ -228,6 +228,23 @@ class TestUnknown:
         with pytest.raises(StatusUnknownError, match="Its task ended without a report"):
             alerting.send_alert(task, dry_run=False)
 
+    @pytest.mark.parametrize(
+        ("fetch", "operation"),
+        [
+            ("fetch_gaps", "listGaps"),
+            ("fetch_tests", "listTests"),
+            ("fetch_remediation", "listRemediation"),
+        ],
+    )
+    def test_a_fetch_that_fails_turns_its_own_task_red(
+        self, start, simulator, task, fetch, operation
+    ) -> None:
+        """Airflow tries again only what was raised."""
+        start(verified())
+        simulator.faults(Fault(kind="status", operation=operation, status=500, count=None))
+        with pytest.raises(CompAIError):
+            getattr(alerting, fetch)(task)
+
     def test_remediation_alone_does_not_matter(self, run, start, simulator) -> None:
         start(verified(1))
         simulator.faults(down("listRemediation"))

@@ -97,6 +97,12 @@ class TestAllClear:
         )
         assert not ALL_CLEAR.search("\n".join(lines))
 
+    def test_attestations_alone_do_not_earn_it(self, say, row, theirs, now) -> None:
+        attested = row("manual", stored=theirs("pass", "Seen. /Kim", at=now - DAY))
+        text = "\n".join(say(attested))
+        assert "nothing was verified — 0 of 0 tests verified on schedule" in text
+        assert not ALL_CLEAR.search(text)
+
     def test_an_empty_list_is_asked_about(self, say) -> None:
         assert say()[1] == "0 control tests: wrong database or tenant?"
 

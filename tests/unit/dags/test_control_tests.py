@@ -8,7 +8,7 @@ import time
 
 import pytest
 
-from compai_client import ServerError, UnauthorizedError
+from compai_client import ServerError, SettingsError, UnauthorizedError
 from compai_dags import control_tests
 from compai_dags.decisions import RunIdentity
 from compai_dags.listing import UnexpectedListError
@@ -85,6 +85,36 @@ def test_test_ids_narrow_the_run(run, start, simulator) -> None:
     assert run(test_ids=[4, 2]) == counts(not_configured=2)
     posted = [entry.path for entry in simulator.ledger() if entry.operation == POST]
     assert posted == [f"/api/v1/controls/3/tests/{number}/result" for number in (2, 4)]
+
+
+@pytest.mark.parametrize(
+    ("name", "value"),
+    [
+        ("COMP_AI_MAX_ERRORS", "many"),
+        ("COMP_AI_COLLECT_EVIDENCE", "sometimes"),
+        ("COMP_AI_UNCHECKED_RESULT", "fail"),
+        ("COMP_AI_POST_ATTESTATION_EXPIRY", "perhaps"),
+    ],
+)
+def test_a_wrong_setting_stops_the_run_before_anything_is_asked(
+    run, start, simulator, task, name, value
+) -> None:
+    start("manual")
+    task.environment[name] = value
+    with pytest.raises(SettingsError, match=name):
+        run()
+    assert simulator.ledger() == []
+
+
+def test_every_setting_says_once_where_it_came_from(task) -> None:
+    task.environment["COMP_AI_MAX_ERRORS"] = "2"
+    task.environment["COMP_AI_UNCHECKED_RESULT"] = "pass"
+    settings = task.settings
+    control_tests.RunSettings.read(settings)
+    assert settings.origins == [
+        "COMP_AI_MAX_ERRORS from the environment",
+        "COMP_AI_UNCHECKED_RESULT from the environment",
+    ]
 
 
 class TestList:

@@ -206,6 +206,7 @@ class TestSingleSettings:
             (lambda s: s.web_address("X"), "X", "https://hooks.example/a b"),
             (lambda s: s.web_address("X"), "X", "https://hooks.example/a\n"),
             (lambda s: s.text("X"), "X", " padded"),
+            (lambda s: s.count("COMP_AI_MAX_ERRORS", 0), "COMP_AI_MAX_ERRORS", "²"),
             (lambda s: s.slack_owners(), "COMP_AI_SLACK_OWNERS", "{"),
             (lambda s: s.slack_owners(), "COMP_AI_SLACK_OWNERS", '{"Kim": "<!channel>"}'),
             (lambda s: s.slack_owners(), "COMP_AI_SLACK_OWNERS", '{"Kim": 3}'),

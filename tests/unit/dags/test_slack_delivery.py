@@ -77,6 +77,13 @@ class TestTriedAgain:
 
 
 class TestRefused:
+    def test_a_redirect_is_not_followed(self, post, sent, simulator) -> None:
+        """A login page at the end of it would answer 200."""
+        elsewhere = f"{simulator.url}/slack/services/T000/B000/elsewhere"
+        with pytest.raises(SlackRefusedError, match="302"):
+            post(slack(302, "", headers={"Location": elsewhere}, count=1))
+        assert len(sent()) == 1
+
     @pytest.mark.parametrize("word", ["invalid_payload", "invalid_blocks"])
     def test_refused_blocks_are_sent_as_text_once(self, post, sent, word) -> None:
         assert post(slack(400, word)) == []

@@ -115,7 +115,16 @@ def test_ignore_file_keeps_its_lines_and_always_covers_the_packages(
     build_bundle(tmp_path / "out", dags=dags)
 
     lines = (tmp_path / "out" / ".airflowignore").read_text().splitlines()
-    assert lines == ["# support code", "compai_dags/", "*.sql", "compai_client/"]
+    assert lines == ["# support code", "compai_dags/", "*.sql", "compai_client", "compai_dags"]
+
+
+def test_ignore_file_that_covers_the_packages_stays_as_it_is(dags: Path, tmp_path: Path) -> None:
+    (dags / ".airflowignore").write_text("compai_dags\ncompai_client\n")
+
+    build_bundle(tmp_path / "out", dags=dags)
+
+    lines = (tmp_path / "out" / ".airflowignore").read_text().splitlines()
+    assert lines == ["compai_dags", "compai_client"]
 
 
 def test_an_earlier_bundle_is_replaced_bytecode_included(dags: Path, tmp_path: Path) -> None:
