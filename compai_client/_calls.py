@@ -12,6 +12,7 @@ from typing import Any, Self, TypeVar
 from urllib.parse import urlencode
 
 import msgspec
+from requests.adapters import BaseAdapter
 
 from compai_client._auth import Auth, tokens_for
 from compai_client._base_url import Target
@@ -41,13 +42,16 @@ class Calls:
         caller: str | None,
         trace_context: Mapping[str, str],
         settings: ClientSettings,
+        adapter: BaseAdapter | None,
     ) -> None:
         check_url("base_url", target.base_url)
         check_prefix("api_prefix", target.api_prefix)
         self._target = target
         self._settings = settings
         self._mask = Masker()
-        self._transport = Transport(settings, caller=caller, trace_context=trace_context)
+        self._transport = Transport(
+            settings, caller=caller, trace_context=trace_context, adapter=adapter
+        )
         self._tokens = tokens_for(auth, self._transport, self._mask)
 
     def __repr__(self) -> str:

@@ -7,6 +7,8 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 
+from requests.adapters import BaseAdapter
+
 from compai_client import _operations as op
 from compai_client._auth import Auth
 from compai_client._base_url import Target, explain, is_comp_ai, is_misrouted
@@ -47,6 +49,7 @@ class CompAI(Calls):
 
     `caller` becomes the comment of the User-Agent, e.g. "dag=…; run=…; task=…; map=…; try=…".
     `trace_context` is sent with every call to Comp-AI: `traceparent` and `tracestate` (W3C).
+    `adapter` takes the place of the network, for Comp-AI and for Keycloak: tests replay with it.
     Every method raises a `CallError` or a `TokenError`. Close it, or use it as a context manager.
     """
 
@@ -59,6 +62,7 @@ class CompAI(Calls):
         caller: str | None = None,
         trace_context: Mapping[str, str] = NONE,
         settings: ClientSettings = _DEFAULTS,
+        adapter: BaseAdapter | None = None,
     ) -> None:
         super().__init__(
             Target(base_url=base_url, api_prefix=api_prefix),
@@ -66,6 +70,7 @@ class CompAI(Calls):
             caller=caller,
             trace_context=trace_context,
             settings=settings,
+            adapter=adapter,
         )
 
     def list_tests(

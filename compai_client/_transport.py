@@ -14,7 +14,7 @@ from typing import Any, Literal, Protocol
 from urllib.parse import quote, urlsplit
 
 import requests
-from requests.adapters import HTTPAdapter
+from requests.adapters import BaseAdapter, HTTPAdapter
 from requests.auth import AuthBase
 
 from compai_client._answers import Answer, outcome_of
@@ -120,11 +120,14 @@ class Transport:
         *,
         caller: str | None,
         trace_context: Mapping[str, str],
+        adapter: BaseAdapter | None = None,
     ) -> None:
         self.settings = settings
         self._session = requests.Session()
         self._session.cookies.set_policy(DefaultCookiePolicy(allowed_domains=[]))
-        adapter = HTTPAdapter(pool_connections=2, pool_maxsize=settings.pool_size, max_retries=0)
+        adapter = adapter or HTTPAdapter(
+            pool_connections=2, pool_maxsize=settings.pool_size, max_retries=0
+        )
         self._session.mount("http://", adapter)
         self._session.mount("https://", adapter)
         self._session.headers.update(

@@ -1,14 +1,16 @@
 """The client against recorded traffic: every exchange that one of its methods can send is played.
 
-vcrpy replays, bodies compare as values, the network is blocked. What no typed method can send
-(HEAD, arrays for objects, text where a number belongs) is counted, so that nothing gets lost.
+Each is replayed in both ways, by vcrpy and by the adapter over the same file; bodies compare as
+values, the network is blocked. What no typed method can send (HEAD, arrays for objects, text where
+a number belongs) is counted, so that nothing gets lost.
 """
 
 import json
 import re
 from collections import Counter
 from collections.abc import Callable, Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager
+from dataclasses import dataclass
 from datetime import datetime, timedelta
 from pathlib import Path
 from typing import Any, ClassVar
@@ -17,7 +19,6 @@ from urllib.parse import parse_qsl
 import msgspec
 import pytest
 from vcr import VCR  # type: ignore[import-untyped]  # vcrpy has no types
-from vcr.cassette import Cassette  # type: ignore[import-untyped]  # as above
 from vcr.errors import (  # type: ignore[import-untyped]  # as above
     CannotOverwriteExistingCassetteException,
 )
@@ -40,12 +41,12 @@ from compai_client import (
 )
 from compai_client._operations import OPERATIONS
 from compai_kit.contract.recordings import Recorded, load_recordings
+from compai_kit.contract.replay import MATCH_ON, ReplayAdapter
 
 pytestmark = pytest.mark.block_network
 
 CASSETTES = Path(__file__).parents[1] / "cassettes" / "live"
 SERVICE = "http://comp-ai.test:3002"
-MATCH_ON = ["method", "scheme", "host", "port", "path", "query", "body"]
 NEVER = {operation.id for operation in OPERATIONS if operation.retry == "never"}
 RETRIED = {408, 425, 429, 500, 502, 503, 504}
 
@@ -73,18 +74,44 @@ class OneExchange:
         raise AssertionError(f"{name}: a replay must not record")
 
 
-@contextmanager
-def replay(recorded: Recorded) -> Iterator[Cassette]:
+@dataclass(frozen=True)
+class Replay:
+    """One exchange that is being replayed; `options` are what a client needs for it."""
+
+    plays: Callable[[], int]
+    options: Mapping[str, Any]
+
+    def client(self, **options: Any) -> CompAI:
+        settings = ClientSettings(sleep=lambda _: None)
+        given = {"auth": StaticToken("<token>"), "settings": settings, **self.options, **options}
+        return CompAI(SERVICE, **given)
+
+
+Way = Callable[[Recorded], AbstractContextManager[Replay]]
+
+
+def one_exchange() -> VCR:
     player = VCR(record_mode="none", match_on=MATCH_ON, serializer="yaml")
     player.register_persister(OneExchange)
-    with player.use_cassette(recorded.name, allow_playback_repeats=True) as cassette:
-        yield cassette
-    assert cassette.play_count, f"{recorded.name} was not played"
+    return player
 
 
-def client(**options: Any) -> CompAI:
-    settings = ClientSettings(sleep=lambda _: None)
-    return CompAI(SERVICE, auth=StaticToken("<token>"), settings=settings, **options)
+@contextmanager
+def by_vcrpy(recorded: Recorded) -> Iterator[Replay]:
+    with one_exchange().use_cassette(recorded.name, allow_playback_repeats=True) as cassette:
+        yield Replay(lambda: cassette.play_count, {})
+
+
+@contextmanager
+def by_the_adapter(recorded: Recorded) -> Iterator[Replay]:
+    adapter = ReplayAdapter(recorded.name, player=one_exchange(), repeats=True)
+    yield Replay(lambda: adapter.plays, {"adapter": adapter})
+
+
+@pytest.fixture(params=[by_vcrpy, by_the_adapter], ids=["vcrpy", "adapter"])
+def replay(request: pytest.FixtureRequest) -> Way:
+    way: Way = request.param
+    return way
 
 
 # --- which method sends a recorded request ---------------------------------------------------
@@ -194,10 +221,10 @@ def test_every_recorded_exchange_is_played_or_cannot_be_sent() -> None:
 @pytest.mark.parametrize(
     ("recorded", "sent"), [pytest.param(*pair, id=pair[0].name) for pair in PLAYABLE]
 )
-def test_recorded_exchange(recorded: Recorded, sent: Sent) -> None:
+def test_recorded_exchange(recorded: Recorded, sent: Sent, replay: Way) -> None:
     method, arguments = sent
     status = recorded.response.status
-    with replay(recorded) as cassette, client() as comp_ai:
+    with replay(recorded) as played, played.client() as comp_ai:
         call: Callable[..., Any] = getattr(comp_ai, method)
         if status in (200, 201):
             raw = json.loads(recorded.response.body)
@@ -208,7 +235,7 @@ def test_recorded_exchange(recorded: Recorded, sent: Sent) -> None:
             with pytest.raises(CallError) as caught:
                 call(**arguments)
             assert_error(caught.value, recorded)
-    assert cassette.play_count == requests_expected(recorded)
+        assert played.plays() == requests_expected(recorded)
 
 
 def requests_expected(recorded: Recorded) -> int:
@@ -276,16 +303,14 @@ def recorded_as(name: str) -> Recorded:
     return next(recorded for recorded in ALL if recorded.name == name)
 
 
-def test_a_replay_never_answers_another_body() -> None:
+def test_a_replay_never_answers_another_body(replay: Way) -> None:
     recorded = recorded_as("record_test_result.yaml#1")
     assert json.loads(recorded.request.body) == {
         "result": "fail",
         "details": "Form 12 has no signature.",
     }
-    player = VCR(record_mode="none", match_on=MATCH_ON)
-    player.register_persister(OneExchange)
     refused = pytest.raises(CannotOverwriteExistingCassetteException)
-    with player.use_cassette(recorded.name), client() as comp_ai, refused:
+    with replay(recorded) as played, played.client() as comp_ai, refused:
         comp_ai.record_test_result(
             control_id=1, test_id=4, result="pass", details="Form 12 has no signature."
         )
@@ -294,7 +319,7 @@ def test_a_replay_never_answers_another_body() -> None:
 # --- Keycloak's token endpoint ----------------------------------------------------------------
 
 
-def ask_keycloak(index: int, **changes: str) -> Any:
+def ask_keycloak(replay: Way, index: int, **changes: str) -> Any:
     credentials = {
         "keycloak_url": "http://keycloak.test:8080/auth",
         "realm": "lianel",
@@ -302,13 +327,13 @@ def ask_keycloak(index: int, **changes: str) -> Any:
         "client_secret": "<client_secret>",
     }
     auth = ClientCredentials(**(credentials | changes))
-    settings = ClientSettings(sleep=lambda _: None)
-    with replay(recorded_as(f"keycloak_token.yaml#{index}")):
-        return CompAI(SERVICE, auth=auth, settings=settings)._tokens.current()
+    exchange = recorded_as(f"keycloak_token.yaml#{index}")
+    with replay(exchange) as played, played.client(auth=auth) as comp_ai:
+        return comp_ai._tokens.current()
 
 
-def test_keycloak_grants_a_token() -> None:
-    assert ask_keycloak(0) == "<token>"
+def test_keycloak_grants_a_token(replay: Way) -> None:
+    assert ask_keycloak(replay, 0) == "<token>"
 
 
 TOKEN_FIXES = {
@@ -333,10 +358,10 @@ TOKEN_FIXES = {
     ("index", "changes", "status", "fix"), TOKEN_FIXES.values(), ids=TOKEN_FIXES
 )
 def test_keycloak_refuses_and_the_message_names_the_fix(
-    index: int, changes: dict[str, str], status: int, fix: str
+    index: int, changes: dict[str, str], status: int, fix: str, replay: Way
 ) -> None:
     with pytest.raises(TokenError, match=re.escape(fix)) as caught:
-        ask_keycloak(index, **changes)
+        ask_keycloak(replay, index, **changes)
     assert caught.value.permanent
     assert caught.value.status == status
     assert "<client_secret>" not in str(caught.value)

@@ -3,6 +3,8 @@
 from datetime import date, datetime
 from typing import Any, Literal, assert_type
 
+from requests.adapters import HTTPAdapter
+
 import compai_client
 from compai_client import (
     MAX_SCAN_DOCUMENTS,
@@ -150,6 +152,7 @@ def run() -> str:
             api_prefix="/api/v1",
             caller="dag=a; run=b; task=c; map=-1; try=1",
             settings=settings(),
+            adapter=HTTPAdapter(),
         ) as client:
             client.check_base_url()
             read(client)
