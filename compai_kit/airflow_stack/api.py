@@ -312,6 +312,8 @@ class AirflowApi:
             return tail(lines, _LOG_TAIL) or "(empty)"
 
         try:
+            if self._rest.call("GET", f"/api/v2/dags/{_quoted(dag_id)}")["is_paused"]:
+                return "  the DAG is paused: its runs stay queued until it is unpaused"
             return unfinished_report(self.task_instances(dag_id, run_id), log_of=log_of)
         except AirflowStackError as error:
             return f"  its tasks could not be read: {error}"

@@ -111,6 +111,17 @@ def test_logs_outlive_the_stack_where_the_caller_wants_them(new_stack, tmp_path:
     assert list((tmp_path / "kept" / "tasks").rglob("attempt=1.log"))
 
 
+def test_the_database_is_migrated_once_per_environment(new_stack) -> None:
+    heard: list[str] = []
+    for _ in range(2):
+        heard.clear()
+        with new_stack(on_progress=heard.append):
+            pass
+
+    assert [line for line in heard if "migrating" in line] == []
+    assert heard  # but it does tell what it waits for
+
+
 def test_what_only_a_running_stack_has_is_refused_before(bundle: Path) -> None:
     stack = ProcessStack(
         bundle, python=Path("/no/python"), version="3.3.2", env={}, expected_dag_ids=[]

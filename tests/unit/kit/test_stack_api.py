@@ -195,6 +195,7 @@ def test_wait_gives_up_with_states_ages_and_log_tail(
     airflow.on(f"GET {RUN}", {"state": "running"})
     row = {"task_id": "t", "map_index": -1, "state": "running", "try_number": 2, "duration": None}
     row |= {"start_date": "2026-01-01T00:00:00Z"}
+    airflow.on("GET /api/v2/dags/d", {"is_paused": False})
     airflow.on(f"GET {RUN}/taskInstances", {"task_instances": [row], "total_entries": 1})
     airflow.on(f"GET {RUN}/taskInstances/t/logs/2", {"content": [{"event": "still at it"}]})
 
@@ -206,6 +207,14 @@ def test_wait_gives_up_with_states_ages_and_log_tail(
     assert "t: running for " in text
     assert "--- end of the log of t, try 2 ---\nstill at it" in text
     assert caught.value.last_state == "running"
+
+
+def test_a_run_of_a_paused_dag_is_explained(airflow: ScriptedAirflow, api: AirflowApi) -> None:
+    airflow.on(f"GET {RUN}", {"state": "queued"})
+    airflow.on("GET /api/v2/dags/d", {"is_paused": True})
+
+    with pytest.raises(RunTimeoutError, match="the DAG is paused: its runs stay queued"):
+        api.wait_for_run("d", "r", timeout_s=0.2)
 
 
 def test_a_run_that_takes_too_long_is_stopped(airflow: ScriptedAirflow, api: AirflowApi) -> None:
