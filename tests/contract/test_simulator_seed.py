@@ -22,7 +22,15 @@ TESTS = Path(__file__).parents[1]
 RECORDINGS = TESTS / "cassettes" / "live"
 SEED_FILE = TESTS / "data" / "recorded.seed.json"
 RECORDED_AT = datetime(2026, 11, 25, tzinfo=UTC)
-TABLES = ("controls", "control_tests", "evidence", "remediation_tasks")
+TABLES = (
+    "frameworks",
+    "requirements",
+    "controls",
+    "control_tests",
+    "evidence",
+    "remediation_tasks",
+)
+PAIRS = "control_requirements"
 TIMES = ("created_at", "updated_at", "collected_at", "last_run_at")
 
 _INSERT = re.compile(
@@ -36,27 +44,22 @@ def seed_of_sql(sql: str) -> dict[str, Any]:
     """Ids come from the sequences, from 1, in the order of the file."""
     seed: dict[str, Any] = {
         "recorded_at": "2026-11-25T00:00:00Z",
-        **{table: [] for table in TABLES},
+        **{table: [] for table in (*TABLES, PAIRS)},
     }
-    ids: dict[str, int] = {}
     for found in _INSERT.finditer(sql):
         table = found["table"]
-        if table not in TABLES:
-            continue
-        row = {"id": len(seed[table]) + 1, **_row(found["columns"], found["values"], ids)}
-        seed[table].append(row)
-        if table == "controls":
-            ids[row["internal_id"]] = row["id"]
+        if table in TABLES:
+            row = {"id": len(seed[table]) + 1, **_row(found["columns"], found["values"])}
+            seed[table].append(row | _parent(seed, found["values"], row))
+        elif table == PAIRS:
+            seed[table].append(_pair(seed, found["values"]))
     return seed
 
 
-def _row(columns: str, values: str, control_ids: dict[str, int]) -> dict[str, Any]:
+def _row(columns: str, values: str) -> dict[str, Any]:
     names = columns.split(", ")
-    internal_id = re.search(r"WHERE internal_id = '([^']*)'\Z", values)
-    literals = _literals(values.partition(" FROM comp_ai.controls")[0] if internal_id else values)
+    literals = _literals(values.partition(" FROM comp_ai.")[0])
     row: dict[str, Any] = dict(zip(names, literals, strict=True))
-    if internal_id:
-        row["control_id"] = control_ids[internal_id[1]]
     for name in TIMES:
         if row.get(name):
             row[name] = row[name].replace(" ", "T") + "Z"
@@ -64,6 +67,30 @@ def _row(columns: str, values: str, control_ids: dict[str, int]) -> dict[str, An
         config = row.pop("config")
         row |= {} if config is None else {"config": json.loads(config)}
     return row
+
+
+def _parent(seed: dict[str, Any], values: str, row: dict[str, Any]) -> dict[str, int]:
+    """`SELECT id, … FROM comp_ai.controls WHERE internal_id = '…'`, likewise for frameworks."""
+    found = re.search(r" FROM comp_ai\.(\w+) WHERE (\w+) = '([^']*)'\Z", values)
+    if found is None:
+        return {}
+    table, column, value = found.groups()
+    [parent] = [parent for parent in seed[table] if parent[column] == value]
+    key = f"{table.removesuffix('s')}_id"
+    assert key in row
+    return {key: parent["id"]}
+
+
+def _pair(seed: dict[str, Any], values: str) -> dict[str, int]:
+    wanted = dict(re.findall(r"(c\.internal_id|f\.slug|r\.code) = '([^']*)'", values))
+    [control] = [c for c in seed["controls"] if c["internal_id"] == wanted["c.internal_id"]]
+    [framework] = [f for f in seed["frameworks"] if f["slug"] == wanted["f.slug"]]
+    [requirement] = [
+        r
+        for r in seed["requirements"]
+        if (r["framework_id"], r["code"]) == (framework["id"], wanted["r.code"])
+    ]
+    return {"control_id": control["id"], "requirement_id": requirement["id"]}
 
 
 def _literals(values: str) -> Iterator[str | None]:
@@ -103,7 +130,7 @@ def recorded_app() -> SimulatorApp:
 def test_the_seed_file_is_what_seed_sql_inserts() -> None:
     expected = seed_of_sql((RECORDINGS / "seed.sql").read_text())
     assert json.loads(SEED_FILE.read_text()) == expected
-    assert [len(expected[table]) for table in TABLES] == [8, 14, 7, 3]
+    assert [len(expected[table]) for table in (*TABLES, PAIRS)] == [2, 7, 8, 14, 7, 3, 9]
 
 
 def test_a_fresh_simulator_shows_what_was_recorded_first() -> None:
@@ -111,20 +138,21 @@ def test_a_fresh_simulator_shows_what_was_recorded_first() -> None:
     app = recorded_app()
     assert shown(app, "/api/v1/tests") == first(recordings, "list_tests")
     assert shown(app, "/api/v1/controls/gaps") == first(recordings, "list_gaps")
+    assert shown(app, "/api/v1/controls") == first(recordings, "list_controls")
+    assert shown(app, "/api/v1/requirements") == first(recordings, "list_requirements")
     assert shown(app, "/api/v1/remediation") == first(recordings, "list_remediation")
     # No recording lists all evidence before the first write; the last page of the end state has it.
     oldest = first(recordings, "list_evidence", "limit=100&offset=300")[-7:]
     assert shown(app, "/api/v1/evidence") == oldest
 
 
-def test_every_control_of_the_seed_is_as_recorded() -> None:
-    """The simulator does not list controls yet, so the stored rows are compared."""
-    recorded = first(load_recordings(RECORDINGS), "list_controls")
-    seed = json.loads(SEED_FILE.read_text())
-    database = load_seed(seed, now=RECORDED_AT)
-    assert [row.as_json() for row in database.controls.values()] == sorted(
-        recorded, key=lambda row: row["id"]
-    )
+def test_a_control_shows_the_requirements_that_it_covers() -> None:
+    app = recorded_app()
+    recordings = [r for r in load_recordings(RECORDINGS) if r.cassette == "get_control.yaml"]
+    good = [r for r in recordings if r.response.status == 200]
+    assert len({r.request.url_path for r in good}) > 8
+    for recorded in good:
+        assert shown(app, recorded.request.url_path) == json.loads(recorded.response.body)
 
 
 def test_the_seed_survives_a_round_trip() -> None:
