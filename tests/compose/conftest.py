@@ -61,14 +61,14 @@ def bundle(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return folder
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="module")
 def airflow_stack(
     request: pytest.FixtureRequest,
     bundle: Path,
     started_with: StartedWith,
     tmp_path_factory: pytest.TempPathFactory,
 ) -> Iterator[ComposeStack]:
-    """Built and booted once; the kit's `run_dag` runs DAGs in it."""
+    """Built and booted once for the module; the kit's `run_dag` runs DAGs in it."""
     logs = tmp_path_factory.mktemp("containers")
     request.config.stash[KEPT_LOGS] = logs
     stack = ComposeStack(
@@ -82,7 +82,7 @@ def airflow_stack(
         yield stack
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="module")
 def simulated_comp_ai(airflow_stack: ComposeStack, started_with: StartedWith) -> SimulatedCompAI:
     """The simulator in its container; the kit's `simulator` steers it."""
     return ContainedCompAI(
