@@ -225,6 +225,8 @@ def _ask_backends(kind: str, name: str) -> None:
     for backend in ensure_secrets_backend_loaded():
         try:
             getattr(backend, f"get_{kind}")(name)
+        except NotImplementedError:
+            continue  # it keeps the other kind only
         except ValueError:
             if kind == "connection":
                 raise _unreadable_connection() from None
