@@ -208,7 +208,8 @@ def _unreadable_connection() -> SettingsError:
     # The error of the parser quotes a part of the address, and that may be the password.
     return SettingsError(
         CONNECTION_NAME,
-        "cannot be parsed; in an address, percent-encode / : @ # and ? of login and password",
+        "cannot be parsed; in an address, percent-encode / : @ # and ? of login and password; "
+        "in JSON, give conn_type as well",
     )
 
 

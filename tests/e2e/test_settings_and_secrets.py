@@ -127,32 +127,34 @@ def test_a_connection_as_a_secrets_backend_keeps_it(
     client, host = variables["COMP_AI_CLIENT_ID"], urlsplit(simulator.url).netloc
     query = "&".join(f"{key}={quote(value, safe='')}" for key, value in extra.items())
     as_uri = f"http://{client}:{secret}@{host}/?{query}"
-    # host with the scheme in it: what many people write
-    as_json = json.dumps(
-        {"host": simulator.url, "login": client, "password": secret, "extra": extra}
-    )
+    # Host with the scheme in it is what many people write; Airflow 3.1 wants conn_type as well.
+    fields = {"host": simulator.url, "login": client, "password": secret, "extra": extra}
+    as_json = json.dumps({"conn_type": "http", **fields})
+    unencoded = f"http://{client}:{secret}/@{host}/?{query}"
     (tmp_path / "folder_backend.py").write_text(FOLDER_BACKEND)
     environment = {
         "PYTHONPATH": str(tmp_path),
         "AIRFLOW__SECRETS__BACKEND": "folder_backend.FolderBackend",
         "AIRFLOW__SECRETS__BACKEND_KWARGS": json.dumps({"folder": str(tmp_path)}),
     }
-    runs = {}
+    forms = {"URI": as_uri, "JSON": as_json, "wrong": unencoded, "failing": "sealed"}
+    seen = {}
     with airflow_with(environment) as run_dag:
-        for form, text in (("URI", as_uri), ("JSON", as_json), ("failing", "sealed")):
+        for form, text in forms.items():
             (tmp_path / "comp_ai").write_text(text)
             run = run_dag(TESTS_DAG)
-            runs[form] = (run.state, "\n".join(run.log("list_control_tests")))
+            seen[form] = (run.state, "\n".join(run.log("list_control_tests")))
             assert showing(run, secret) == []
 
     for form in ("URI", "JSON"):
-        state, log = runs[form]
+        state, log = seen[form]
         assert state == "success", f"{form}: {log}"
         assert "COMP_AI_CLIENT_SECRET from the Connection comp_ai" in log
-    state, log = runs["failing"]
-    assert state == "failed"
-    assert "the vault is sealed" in log, "a lookup that fails is not a setting that is missing"
     assert len(posted_results(simulator)) == 2
+    assert seen["wrong"][0] == "failed"
+    assert "Connection comp_ai cannot be parsed; in an address, percent-encode" in seen["wrong"][1]
+    assert seen["failing"][0] == "failed"
+    assert "the vault is sealed" in seen["failing"][1], "a failed lookup is no missing setting"
 
 
 @pytest.mark.core
