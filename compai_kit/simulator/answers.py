@@ -10,6 +10,8 @@ from compai_kit.contract.exchange import HttpResponse
 
 TEXT = "text/plain; charset=utf-8"
 JSON = "application/json"
+HTML = "text/html; charset=utf-8"
+LOGIN_PAGE = "<!doctype html><html><head><title>Sign in</title></head><body>Sign in</body></html>"
 
 
 def json_bytes(value: Any) -> bytes:
@@ -31,6 +33,12 @@ def error_answer(status: int, error: str, *, detail: str | None = None) -> HttpR
 def text_answer(status: int, text: str, headers: Mapping[str, str] | None = None) -> HttpResponse:
     return HttpResponse(
         status=status, headers={"content-type": TEXT, **(headers or {})}, body=text.encode()
+    )
+
+
+def html_answer(status: int, page: str, headers: Mapping[str, str] | None = None) -> HttpResponse:
+    return HttpResponse(
+        status=status, headers={"content-type": HTML, **(headers or {})}, body=page.encode()
     )
 
 

@@ -10,7 +10,8 @@ from __future__ import annotations
 import threading
 import time
 from collections.abc import Callable, Iterable, Mapping
-from datetime import datetime
+from dataclasses import dataclass
+from datetime import datetime, timedelta
 from typing import Any
 from wsgiref.types import StartResponse, WSGIEnvironment
 
@@ -18,21 +19,51 @@ from compai_kit.contract.exchange import HttpRequest, HttpResponse
 from compai_kit.contract.load import Contract
 from compai_kit.simulator import admin, keycloak_http, slack
 from compai_kit.simulator.answers import error_answer, without_body
-from compai_kit.simulator.faults import Fault, FaultBoard, replacement, spoiled
+from compai_kit.simulator.faults import (
+    ON_THE_WIRE,
+    Fault,
+    FaultBoard,
+    FaultError,
+    replacement,
+    spoiled,
+)
 from compai_kit.simulator.keycloak import Keycloak
 from compai_kit.simulator.ledger import Ledger, LedgerEntry, Noted
 from compai_kit.simulator.operations import OPERATIONS
 from compai_kit.simulator.operations.call import Call
-from compai_kit.simulator.ratelimit import RateLimit
+from compai_kit.simulator.ratelimit import RateLimit, caller_key
 from compai_kit.simulator.seed import dump_state, load_seed
-from compai_kit.simulator.service import Service, with_cors
+from compai_kit.simulator.service import Service, bearer_token, with_cors
 from compai_kit.simulator.settings import DEFAULTS, build_settings, merged
 from compai_kit.simulator.slack import SlackMessage
 from compai_kit.simulator.target import Target, target_of
 from compai_kit.simulator.times import format_time, utcnow
 from compai_kit.simulator.upstreams.check import check_upstreams
 from compai_kit.simulator.verdict import answer_violations, call_violations, own_contract
-from compai_kit.simulator.wsgi import ConnectionCutError, read_request, write_response
+from compai_kit.simulator.wire import ENVIRON_KEY, send_oddly
+from compai_kit.simulator.wsgi import (
+    AlreadyAnsweredError,
+    ConnectionCutError,
+    dated,
+    read_request,
+    write_response,
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Delivery:
+    """An answer, and how it gets to the caller.
+
+    `going_on` turns false when the simulator starts again.
+    """
+
+    response: HttpResponse | None
+    fault: Fault | None
+    going_on: Callable[[], bool]
+
+    @property
+    def is_odd(self) -> bool:
+        return self.fault is not None and self.fault.kind in ON_THE_WIRE
 
 
 class SimulatorApp:
@@ -90,7 +121,12 @@ class SimulatorApp:
         return OPERATIONS[call.operation_id].handler(call)
 
     def set_faults(self, *faults: Fault) -> None:
+        """Raises FaultError for a fault that could do nothing under these settings."""
         with self._lock:
+            limited = self.service.settings.rate_limit is not None
+            if not limited and any(fault.kind == "rate_limit_used_up" for fault in faults):
+                msg = "fault rate_limit_used_up: without settings.rate_limit nothing is used up"
+                raise FaultError(msg)
             self._faults = FaultBoard(faults)
 
     def ledger_entries(self) -> list[LedgerEntry]:
@@ -108,14 +144,17 @@ class SimulatorApp:
     def __call__(self, environ: WSGIEnvironment, start_response: StartResponse) -> Iterable[bytes]:
         request = read_request(environ)
         if request.url_path.startswith(admin.PREFIX):
-            response: HttpResponse | None = self._administer(
-                request, environ.get("REMOTE_ADDR", "")
-            )
-        else:
-            response = self.handle(request)
-        if response is None:
+            answer = self._administer(request, environ.get("REMOTE_ADDR", ""))
+            return write_response(dated(answer, self._clock()), start_response)
+        delivery = self.deliver(request)
+        wire = environ.get(ENVIRON_KEY)
+        if delivery.is_odd and wire is not None and delivery.fault is not None:
+            if send_oddly(delivery.fault, delivery.response, wire, delivery.going_on):
+                raise AlreadyAnsweredError
             raise ConnectionCutError
-        return write_response(response, start_response)
+        if delivery.response is None:
+            raise ConnectionCutError
+        return write_response(delivery.response, start_response)
 
     def _administer(self, request: HttpRequest, peer: str) -> HttpResponse:
         if not (self._admin_from_anywhere or admin.is_loopback(peer)):
@@ -123,30 +162,41 @@ class SimulatorApp:
         return admin.answer(request, self)
 
     def handle(self, request: HttpRequest) -> HttpResponse | None:
-        """The answer to a call, or None for a connection that is cut."""
+        """The answer to a call, or None if there is none."""
+        return self.deliver(request).response
+
+    def deliver(self, request: HttpRequest) -> Delivery:
+        """The answer to a call, and the fault that decides how it gets to the caller."""
         target = target_of(request)
         with self._lock:
             fault = self._faults.take(target.operation, is_api=target.is_api)
             resets = self._resets
         if fault is not None and fault.kind == "slow" and fault.when == "before":
-            self._sleep(fault.delay_s)
+            self._sleep(fault.wait_s)
         with self._lock:
             if resets != self._resets:
                 # A call that was still waiting belongs to a world that is gone.
-                return None
-            response = self._judged(request, target, fault)
+                return Delivery(None, None, lambda: False)
+            now = self._now(fault)
+            response = self._judged(request, target, fault, now)
         if fault is not None and fault.kind == "slow" and fault.when == "after":
-            self._sleep(fault.delay_s)
-        return response
+            self._sleep(fault.wait_s)
+        answer = None if response is None else dated(response, now)
+        return Delivery(answer, fault, lambda: resets == self._resets)
+
+    def _now(self, fault: Fault | None) -> datetime:
+        skewed = fault is not None and fault.kind == "clock_skew"
+        return self._clock() + timedelta(seconds=fault.skew_s if skewed and fault else 0)
 
     def _judged(
-        self, request: HttpRequest, target: Target, fault: Fault | None
+        self, request: HttpRequest, target: Target, fault: Fault | None, now: datetime
     ) -> HttpResponse | None:
-        now = self._clock()
-        if fault is not None and fault.kind == "token_expiry":
-            self.service.keycloak.kill_all()
+        if fault is not None and fault.when == "before":
+            self._disturb(request, fault, now)
         token = self.service.token_verdict(request, now=now) if target.is_api else None
         response = self._answered(request, target, fault, now)
+        if fault is not None and fault.when == "after":
+            self._disturb(request, fault, now)
         if target.system == "slack":
             status = None if response is None else response.status
             self._slack.append(slack.message(request, status=status, now=now))
@@ -170,6 +220,16 @@ class SimulatorApp:
         )
         return response
 
+    def _disturb(self, request: HttpRequest, fault: Fault, now: datetime) -> None:
+        """What happens to the world around a call."""
+        match fault.kind:
+            case "token_expiry":
+                self.service.keycloak.kill_all()
+            case "token_revoked":
+                self.service.keycloak.revoke(bearer_token(request) or "")
+            case "rate_limit_used_up":
+                self.service.rate_limit.use_up(caller_key(request.headers), now)
+
     def _answered(
         self, request: HttpRequest, target: Target, fault: Fault | None, now: datetime
     ) -> HttpResponse | None:
@@ -177,10 +237,10 @@ class SimulatorApp:
         response: HttpResponse | None = None
         if fault is None or not fault.replaces_call:
             response = self._processed(request, target, now)
-        if fault is not None and fault.kind == "reset":
+        if fault is not None and fault.is_silent:
             return None
         if fault is not None and fault.spoils_answer:
-            response = self._spoiled(fault, target, response)
+            response = self._spoiled(request, fault, target, response)
         if response is not None and request.method == "HEAD":
             return without_body(response)
         return response
@@ -194,12 +254,16 @@ class SimulatorApp:
             case "comp-ai":
                 return self.service.respond(request, now=now)
 
-    def _spoiled(self, fault: Fault, target: Target, response: HttpResponse | None) -> HttpResponse:
+    def _spoiled(
+        self, request: HttpRequest, fault: Fault, target: Target, response: HttpResponse | None
+    ) -> HttpResponse:
         if response is not None and not fault.replaces_answer:
             return spoiled(fault, response)
-        answer = replacement(fault, window_s=self.service.window_s)
+        login_url = keycloak_http.login_url(request, self.service.keycloak.realm)
+        answer = replacement(fault, window_s=self.service.window_s, login_url=login_url)
         # HTML comes from a proxy in front, which knows nothing of Comp-AI's headers.
-        return with_cors(answer) if target.is_api and fault.kind != "html" else answer
+        of_a_proxy = fault.kind in ("html", "redirect")
+        return with_cors(answer) if target.is_api and not of_a_proxy else answer
 
 
 def create_app(

@@ -1,6 +1,7 @@
 """Faults on demand.
 
-What is wrong, with which operation, after how many calls, how often. Pure; time passes elsewhere.
+What is wrong, with which operation, after how many calls, how often. Pure: time passes in `app`,
+and what happens to a connection happens in `wire`.
 """
 
 from __future__ import annotations
@@ -11,18 +12,51 @@ from dataclasses import dataclass, field, fields
 from typing import Any, Literal, get_args
 
 from compai_kit.contract.exchange import HttpResponse
-from compai_kit.simulator.answers import JSON, TEXT, json_answer, json_bytes, text_answer
+from compai_kit.simulator.answers import (
+    JSON,
+    LOGIN_PAGE,
+    TEXT,
+    html_answer,
+    json_answer,
+    json_bytes,
+    text_answer,
+)
 from compai_kit.simulator.routing import OPERATION_IDS
 
 FaultKind = Literal[
-    "status", "slow", "reset", "truncate", "html", "wrong_shape", "token_expiry", "rate_limit"
+    "status",
+    "html",
+    "redirect",
+    "rate_limit",
+    "truncate",
+    "wrong_shape",
+    "slow",
+    "drip",
+    "stall",
+    "reset",
+    "hang_up",
+    "duplicate",
+    "clock_skew",
+    "token_expiry",
+    "token_revoked",
+    "rate_limit_used_up",
 ]
+# The caller gets no byte of an answer.
+SILENT = frozenset({"stall", "reset", "hang_up"})
+# The answer is right; how it gets to the caller is not.
+ON_THE_WIRE = SILENT | {"drip", "duplicate"}
+REPLACING = SILENT | {"status", "html", "redirect", "rate_limit"}
+# They are about the token and the limit of whoever calls Comp-AI.
+OF_THE_CALLER = frozenset({"token_revoked", "rate_limit_used_up"})
+REDIRECTS = (301, 302, 303, 307, 308)
+# How long each kind takes unless told otherwise: a pause before or after, between two pieces, until
+# the stalled connection is closed, between the answer and its copy.
+DELAYS_S: Mapping[str, float] = {"slow": 2.0, "drip": 0.05, "stall": 600.0, "duplicate": 0.0}
 When = Literal["before", "after"]
 ANY_OPERATION = "*"
 SLACK = "slack"
 KEYCLOAK_TOKEN = "keycloakToken"  # noqa: S105  # the name of an operation
 FAULTY_OPERATIONS = frozenset({*OPERATION_IDS, ANY_OPERATION, SLACK, KEYCLOAK_TOKEN})
-LOGIN_PAGE = "<!doctype html><html><head><title>Sign in</title></head><body>Sign in</body></html>"
 
 
 class FaultError(ValueError):
@@ -34,7 +68,8 @@ class Fault:
     """`after` counts matching calls that no earlier fault took; `count` None means for ever.
 
     `when="after"` lets the call do its work first and spoils only the answer: a write that is
-    stored though its caller never learns of it.
+    stored though its caller never learns of it. `delay_s` None is the usual delay of the kind.
+    `skew_s` is how far the clock is ahead, `piece_bytes` how much a drip brings at a time.
     """
 
     kind: FaultKind
@@ -45,7 +80,9 @@ class Fault:
     status: int | None = None
     body: Any = None
     headers: Mapping[str, str] = field(default_factory=dict)
-    delay_s: float = 2.0
+    delay_s: float | None = None
+    skew_s: float = 0.0
+    piece_bytes: int = 1
 
     def __post_init__(self) -> None:
         if self.kind not in get_args(FaultKind):
@@ -64,8 +101,24 @@ class Fault:
         if self.status is not None and self.status not in range(100, 1000):
             msg = f"fault: status {self.status!r} is no HTTP status"
             raise FaultError(msg)
-        if self.after < 0 or (self.count is not None and self.count < 1) or self.delay_s < 0:
+        if self.after < 0 or (self.count is not None and self.count < 1) or self.wait_s < 0:
             msg = "fault: after and delay_s must not be negative, count at least 1 or null"
+            raise FaultError(msg)
+        self._check_kind()
+
+    def _check_kind(self) -> None:
+        """What only one kind needs."""
+        if self.kind == "redirect" and self.status not in (None, *REDIRECTS):
+            msg = f"fault redirect: status {self.status} redirects nobody"
+            raise FaultError(msg)
+        if (self.kind == "clock_skew") != (self.skew_s != 0):
+            msg = "fault: clock_skew needs a skew_s other than 0, and no other kind has one"
+            raise FaultError(msg)
+        if self.piece_bytes < 1:
+            msg = "fault: piece_bytes must be at least 1"
+            raise FaultError(msg)
+        if self.kind in OF_THE_CALLER and self.operation in (SLACK, KEYCLOAK_TOKEN):
+            msg = f"fault {self.kind}: {self.operation} knows neither tokens nor a limit"
             raise FaultError(msg)
 
     def as_json(self) -> dict[str, Any]:
@@ -79,12 +132,22 @@ class Fault:
             "body": self.body,
             "headers": dict(self.headers),
             "delay_s": self.delay_s,
+            "skew_s": self.skew_s,
+            "piece_bytes": self.piece_bytes,
         }
+
+    @property
+    def wait_s(self) -> float:
+        return DELAYS_S.get(self.kind, 0.0) if self.delay_s is None else self.delay_s
 
     @property
     def replaces_answer(self) -> bool:
         """The answer, if there is one, has nothing of the real one."""
-        return self.kind in ("status", "reset", "html", "rate_limit")
+        return self.kind in REPLACING
+
+    @property
+    def is_silent(self) -> bool:
+        return self.kind in SILENT
 
     @property
     def replaces_call(self) -> bool:
@@ -144,15 +207,16 @@ class _Entry:
     left: int | None
 
 
-def replacement(fault: Fault, *, window_s: int) -> HttpResponse:
+def replacement(fault: Fault, *, window_s: int, login_url: str = "") -> HttpResponse:
     """The answer of a fault that needs no real one."""
+    page = fault.body if isinstance(fault.body, str) else LOGIN_PAGE
     match fault.kind:
         case "rate_limit":
             return _too_many_requests(fault, window_s)
         case "html":
-            page = fault.body if isinstance(fault.body, str) else LOGIN_PAGE
-            headers = {"content-type": "text/html; charset=utf-8"}
-            response = HttpResponse(status=fault.status or 200, headers=headers, body=page.encode())
+            response = html_answer(fault.status or 200, page)
+        case "redirect":
+            response = html_answer(fault.status or 302, page, {"location": login_url})
         case _:
             response = _status(fault)
     return _with_headers(response, fault.headers)

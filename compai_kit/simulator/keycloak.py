@@ -122,6 +122,7 @@ class Keycloak:
 
     def revoke(self, token: str) -> None:
         self._issued.pop(token, None)
+        self._static.discard(token)
 
     def kill_all(self) -> None:
         """Every token so far dies, static ones included; new ones can be had."""

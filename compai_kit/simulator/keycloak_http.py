@@ -1,5 +1,5 @@
 """Keycloak's three endpoints (token, introspection, revocation) over `keycloak.Keycloak`, with its
-own errors and headers.
+own errors and headers, and the login page that a proxy in front of Comp-AI would send people to.
 """
 
 from __future__ import annotations
@@ -12,12 +12,13 @@ from datetime import datetime
 from urllib.parse import parse_qs, unquote
 
 from compai_kit.contract.exchange import HttpRequest, HttpResponse
-from compai_kit.simulator.answers import empty_answer, json_answer
+from compai_kit.simulator.answers import LOGIN_PAGE, empty_answer, html_answer, json_answer
 from compai_kit.simulator.keycloak import DEFAULT_SCOPES, KNOWN_SCOPES, Keycloak
 
 PREFIX = "/auth/realms/"
 PREFIX_WITHOUT_BASE = "/realms/"
 TOKEN_ENDPOINT = "/token"  # noqa: S105  # the end of an address
+LOGIN_ENDPOINT = "/auth"
 _SECURITY = {
     "referrer-policy": "no-referrer",
     "strict-transport-security": "max-age=31536000; includeSubDomains",
@@ -41,14 +42,22 @@ def is_token_path(url_path: str) -> bool:
     return is_keycloak_path(url_path) and url_path.endswith("/openid-connect/token")
 
 
+def login_url(request: HttpRequest, realm: str) -> str:
+    """Where a proxy sends whoever has no session."""
+    query = "client_id=proxy&response_type=code&scope=openid"
+    return f"{_issuer(request, realm)}/protocol/openid-connect{LOGIN_ENDPOINT}?{query}"
+
+
 def answer(request: HttpRequest, keycloak: Keycloak, *, now: datetime) -> HttpResponse:
     if not request.url_path.startswith(PREFIX):
         return _no_base_path()
     realm, _, rest = request.url_path.removeprefix(PREFIX).partition("/")
     if unquote(realm) != keycloak.realm:
         return _error(404, "Realm does not exist")
-    exchange = _Exchange.read(request, issuer=_issuer(request, realm), now=now)
     endpoint = rest.removeprefix("protocol/openid-connect")
+    if request.method in ("GET", "HEAD") and endpoint == LOGIN_ENDPOINT:
+        return html_answer(200, LOGIN_PAGE, _SECURITY | _NO_STORE)
+    exchange = _Exchange.read(request, issuer=_issuer(request, realm), now=now)
     if request.method == "POST" and endpoint == TOKEN_ENDPOINT:
         return _token(exchange, keycloak)
     if request.method == "POST" and endpoint == "/token/introspect":
@@ -176,7 +185,4 @@ def _error(
 
 def _no_base_path() -> HttpResponse:
     """Keycloak is served under /auth; beside it its web server answers, in HTML."""
-    page = "<html><body><h1>Resource not found</h1></body></html>"
-    return HttpResponse(
-        status=404, headers={"content-type": "text/html; charset=utf-8"}, body=page.encode()
-    )
+    return html_answer(404, "<html><body><h1>Resource not found</h1></body></html>")

@@ -36,6 +36,11 @@ class RateLimit:
         window.requests += 1
         return False
 
+    def use_up(self, caller: str, now: datetime) -> None:
+        """As if somebody else of the same bucket had just sent all that a new window allows."""
+        if self._settings is not None:
+            self._windows[caller] = _Window(now, self._settings.requests)
+
 
 def caller_key(headers: Mapping[str, str]) -> str:
     """Whoever sends neither header shares one bucket; an empty header is a bucket of its own."""

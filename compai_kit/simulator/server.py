@@ -12,6 +12,9 @@ from wsgiref.types import WSGIApplication, WSGIEnvironment
 
 from werkzeug.serving import WSGIRequestHandler, make_server
 
+from compai_kit.simulator.wire import ENVIRON_KEY, Wire
+from compai_kit.simulator.wsgi import AlreadyAnsweredError
+
 
 @dataclass(frozen=True, slots=True)
 class RunningSimulator:
@@ -20,6 +23,9 @@ class RunningSimulator:
 
 class _RequestHandler(WSGIRequestHandler):
     """Quiet; the ledger is the log."""
+
+    # Set for good when the server is about to stop; each server has its own.
+    stopping: threading.Event
 
     def make_environ(self) -> WSGIEnvironment:
         """As the service reads a request, not as http.server and werkzeug tidy it.
@@ -31,14 +37,20 @@ class _RequestHandler(WSGIRequestHandler):
         given = self.headers.get_all("Authorization")
         if given:
             environ["HTTP_AUTHORIZATION"] = given[0]
+        environ[ENVIRON_KEY] = Wire(self.connection, self.stopping)
         return environ
 
     def connection_dropped(
         self, error: BaseException, environ: WSGIEnvironment | None = None
     ) -> None:
         """A cut connection must really close; HTTP/1.1 would wait for the next request on it."""
-        del error, environ
-        self.close_connection = True
+        del environ
+        if not isinstance(error, AlreadyAnsweredError):
+            self.close_connection = True
+
+    def send_response(self, code: int, message: str | None = None) -> None:
+        """The date comes from the simulator's clock, and the service does not name itself."""
+        self.send_response_only(code, message)
 
     def log_request(self, code: int | str = "-", size: int | str = "-") -> None:
         del code, size
@@ -49,7 +61,9 @@ def serve(
     app: WSGIApplication, *, host: str = "127.0.0.1", port: int = 0
 ) -> Iterator[RunningSimulator]:
     """Port 0 takes a free one. Leaving the context stops the server and joins its thread."""
-    server = make_server(host, port, app, threaded=True, request_handler=_RequestHandler)
+    stopping = threading.Event()
+    handler = type("RequestHandler", (_RequestHandler,), {"stopping": stopping})
+    server = make_server(host, port, app, threaded=True, request_handler=handler)
     thread = threading.Thread(
         target=server.serve_forever,
         # How long leaving the context may take.
@@ -61,6 +75,7 @@ def serve(
     try:
         yield RunningSimulator(f"http://{_url_host(host)}:{server.server_port}")
     finally:
+        stopping.set()
         server.shutdown()
         thread.join()
         server.server_close()

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
-from http import HTTPStatus
+from datetime import UTC, datetime
+from email.utils import format_datetime
 from urllib.parse import quote
 from wsgiref.types import StartResponse, WSGIEnvironment
 
 from compai_kit.contract.exchange import HttpRequest, HttpResponse
 from compai_kit.simulator.rejections import MAX_BODY_BYTES
+from compai_kit.simulator.wire import reason
 
 # One byte more than the service takes is enough to know that it is too much; the server drains the
 # rest.
@@ -17,6 +19,10 @@ _READ_LIMIT = MAX_BODY_BYTES + 1
 
 class ConnectionCutError(ConnectionAbortedError):
     """Raised out of the application: the server closes the connection without an answer."""
+
+
+class AlreadyAnsweredError(ConnectionAbortedError):
+    """Raised out of the application: the server goes on with the next call on the connection."""
 
 
 def read_request(environ: WSGIEnvironment) -> HttpRequest:
@@ -31,8 +37,16 @@ def read_request(environ: WSGIEnvironment) -> HttpRequest:
 
 def write_response(response: HttpResponse, start_response: StartResponse) -> Iterable[bytes]:
     headers = {"content-length": str(len(response.body)), **response.headers}
-    start_response(f"{response.status} {_reason(response.status)}", list(headers.items()))
+    start_response(f"{response.status} {reason(response.status)}", list(headers.items()))
     return [response.body]
+
+
+def dated(response: HttpResponse, now: datetime) -> HttpResponse:
+    """With the date of the simulator's clock, unless a fault brought another one."""
+    date = format_datetime(now.astimezone(UTC), usegmt=True)
+    return HttpResponse(
+        status=response.status, headers={"date": date, **response.headers}, body=response.body
+    )
 
 
 def _raw_path(environ: WSGIEnvironment) -> str:
@@ -65,10 +79,3 @@ def _body(environ: WSGIEnvironment) -> bytes:
         limit = min(int(length), _READ_LIMIT) if length.isdecimal() else 0
     body: bytes = environ["wsgi.input"].read(limit) if limit else b""
     return body
-
-
-def _reason(status: int) -> str:
-    try:
-        return HTTPStatus(status).phrase
-    except ValueError:
-        return "Unknown"

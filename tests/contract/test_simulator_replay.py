@@ -19,7 +19,7 @@ import pytest
 import compai_kit.simulator
 from compai_kit.contract.exchange import HttpRequest, HttpResponse
 from compai_kit.contract.recordings import Recorded, load_recordings
-from compai_kit.simulator.app import SimulatorApp
+from compai_kit.simulator.app import Delivery, SimulatorApp
 from compai_kit.simulator.operations.call import Call
 from compai_kit.simulator.routing import OPERATION_IDS
 from compai_kit.simulator.state import Database
@@ -142,13 +142,13 @@ class LimitOff(SimulatorApp):
 
 
 class AuthOff(SimulatorApp):
-    def handle(self, request: HttpRequest) -> HttpResponse | None:
+    def deliver(self, request: HttpRequest) -> Delivery:
         """Whoever calls is taken for somebody with a good token."""
         token = self.service.keycloak.issue(
             "airflow", issuer="http://k/auth/realms/lianel", scope="", now=self._clock()
         )
         headers = {**request.headers, "authorization": f"Bearer {token}"}
-        return super().handle(replace(request, headers=headers))
+        return super().deliver(replace(request, headers=headers))
 
 
 class WrongOwnership(SimulatorApp):

@@ -81,6 +81,30 @@ def test_html_is_a_login_page_with_status_200_unless_told_otherwise() -> None:
     assert (other.status, other.body) == (502, b"<p>no</p>")
 
 
+def test_a_redirect_leads_to_a_login_unless_told_otherwise() -> None:
+    moved = replacement(Fault(kind="redirect"), window_s=60, login_url="http://k/login")
+    assert (moved.status, moved.headers["location"]) == (302, "http://k/login")
+    assert moved.headers["content-type"] == "text/html; charset=utf-8"
+    given = Fault(kind="redirect", status=307, headers={"Location": "/elsewhere"})
+    other = replacement(given, window_s=60, login_url="http://k/login")
+    assert (other.status, other.headers["location"]) == (307, "/elsewhere")
+
+
+@pytest.mark.parametrize(
+    ("fault", "wait_s"),
+    [
+        (Fault(kind="slow"), 2.0),
+        (Fault(kind="drip"), 0.05),
+        (Fault(kind="stall"), 600.0),
+        (Fault(kind="duplicate"), 0.0),
+        (Fault(kind="slow", delay_s=0.5), 0.5),
+        (Fault(kind="reset"), 0.0),
+    ],
+)
+def test_every_kind_has_its_own_delay(fault: Fault, wait_s: float) -> None:
+    assert fault.wait_s == wait_s
+
+
 def test_a_rate_limit_is_comp_ais_own_refusal() -> None:
     own = replacement(Fault(kind="rate_limit"), window_s=3)
     assert (own.status, own.headers["retry-after"]) == (429, "3")
@@ -122,13 +146,24 @@ def test_an_answer_without_json_gets_some() -> None:
     [
         ([], "a fault is an object, got list"),
         ({}, "fault: kind is missing"),
-        ({"kind": "explode"}, "fault kind 'explode'; known are status, slow,"),
+        ({"kind": "explode"}, "fault kind 'explode'; known are status, html, redirect,"),
         ({"kind": "slow", "operation": "list_tests"}, "fault operation 'list_tests'; known"),
         ({"kind": "slow", "delay": 1}, "fault: unknown key 'delay'"),
         ({"kind": "slow", "when": "later"}, "fault when 'later'; known are before, after"),
         ({"kind": "slow", "after": "1"}, "fault: after and count are whole numbers"),
         ({"kind": "slow", "count": 0}, "fault: after and delay_s must not be negative, count"),
         ({"kind": "status", "status": 20}, "fault: status 20 is no HTTP status"),
+        ({"kind": "redirect", "status": 200}, "fault redirect: status 200 redirects nobody"),
+        (
+            {"kind": "clock_skew"},
+            "fault: clock_skew needs a skew_s other than 0, and no other",
+        ),
+        ({"kind": "slow", "skew_s": 5}, "fault: clock_skew needs a skew_s other than 0"),
+        ({"kind": "drip", "piece_bytes": 0}, "fault: piece_bytes must be at least 1"),
+        (
+            {"kind": "token_revoked", "operation": "slack"},
+            "fault token_revoked: slack knows neither tokens nor a limit",
+        ),
     ],
 )
 def test_a_fault_that_could_never_happen_is_refused(raw: Any, message: str) -> None:
