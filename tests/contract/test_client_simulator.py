@@ -19,8 +19,10 @@ from compai_client import (
     HtmlAnswerError,
     NoAnswerError,
     NotConfiguredError,
+    PartlyCreatedError,
     RateLimitedError,
     RejectedError,
+    ScanDocument,
     ServerError,
     TokenError,
     WrongShapeError,
@@ -37,6 +39,7 @@ GITHUB = {
     "configured": True,
     "repositories": {"example-org/demo-service": {"protection": "enabled"}},
 }
+OKTA = {"domain": "example.okta.com", "has_token": True}
 
 
 @pytest.fixture(autouse=True)
@@ -96,7 +99,10 @@ def test_every_method_and_what_arrived(simulator: SimulatorControl, client: Comp
     [newest] = client.list_evidence(control_id=3, limit=1)
     assert newest.id == made.id
     assert 3 not in {gap.id for gap in client.list_gaps()}
-    assert {task.due is None for task in client.list_remediation()} == {True, False}
+    tasks = client.list_remediation()
+    assert {task.due is None for task in tasks} == {True, False}
+    assert client.get_control_remediation(control_id=tasks[0].control_id) == tasks[0]
+    assert client.get_control_remediation(control_id=424242) is None
     for entry in simulator.ledger():
         assert (entry.request_violations, entry.response_violations) == ([], [])
         assert entry.caller == {
@@ -107,6 +113,58 @@ def test_every_method_and_what_arrived(simulator: SimulatorControl, client: Comp
             "try": "2",
         }
     assert statuses(simulator, "keycloakToken") == [200]
+
+
+def test_controls_requirements_and_frameworks(client: CompAI) -> None:
+    controls = client.list_controls()
+    category = next(control.category for control in controls if control.category)
+    assert {control.category for control in client.list_controls(category=category)} == {category}
+    whole = [client.get_control(control_id=control.id) for control in controls]
+    assert [control.internal_id for control in whole] == [c.internal_id for c in controls]
+    [slug, *_] = {need.framework_slug for control in whole for need in control.requirements}
+    assert {need.framework_slug for need in client.list_requirements(framework=slug)} == {slug}
+    assert slug not in {framework.id for framework in client.list_frameworks()}
+    with pytest.raises(RejectedError, match="Control not found"):
+        client.get_control(control_id=424242)
+
+
+def test_evidence_of_every_source_closes_a_gap(simulator: SimulatorControl, client: CompAI) -> None:
+    simulator.reset(settings={"okta": OKTA, "aws": {"answers": True}, "github": GITHUB})
+    gap = client.list_gaps()[0].id
+    made = client.create_evidence(control_id=gap, type="note", link_url="https://docs.example.com")
+    assert gap not in {control.id for control in client.list_gaps()}
+    okta = client.collect_okta_evidence(control_id=gap, evidence_type="users_snapshot")
+    aws = client.collect_aws_evidence(control_id=gap, evidence_type="iam_summary")
+    rows = client.list_evidence(control_id=gap)
+    assert [row.id for row in rows] == [aws.id, okta.id, made.id]
+    assert [row.type for row in rows] == ["aws_iam_summary", "okta_users_snapshot", "note"]
+
+
+def test_a_scan_that_stopped_half_way_is_gone_on_with(client: CompAI) -> None:
+    """What the error says is enough to know which documents are still to be sent."""
+    urls = ["https://docs.example.com/1", "https://docs.example.com/2", "u" * 495, "b", "c"]
+    documents = [ScanDocument(url=url) for url in urls]
+    with pytest.raises(PartlyCreatedError) as caught:
+        client.scan_documents(control_id=3, documents=documents)
+    rest = documents[caught.value.created_before_error + 1 :]
+    assert client.scan_documents(control_id=3, documents=rest).created == 2
+    attached = [row.link_url for row in client.list_evidence(control_id=3, limit=4)]
+    assert attached == ["c", "b", urls[1], urls[0]]
+
+
+def test_an_analysis_says_whether_a_model_wrote_it(
+    simulator: SimulatorControl, client: CompAI
+) -> None:
+    with pytest.raises(NotConfiguredError, match="AI model not configured"):
+        client.analyse_gaps()
+    simulator.reset(settings={"model": {"configured": True, "name": "demo-model"}})
+    assert not client.analyse_gaps(framework="baseline").is_degraded
+    down = {"configured": True, "failure": "unreachable", "fallback_to_mock": True}
+    simulator.reset(settings={"model": down})
+    assert client.analyse_gaps().is_degraded
+    simulator.reset(settings={"model": down | {"fallback_to_mock": False}})
+    with pytest.raises(ServerError, match="AI model unavailable"):
+        client.analyse_gaps()
 
 
 def read(client: CompAI) -> Any:
