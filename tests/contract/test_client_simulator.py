@@ -4,10 +4,12 @@ Here they meet: every method, every fault that the simulator knows, tokens and t
 """
 
 import json
+import time
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
+from dataclasses import replace
 from pathlib import Path
-from typing import Any
+from typing import Any, get_args
 
 import pytest
 
@@ -21,6 +23,7 @@ from compai_client import (
     NotConfiguredError,
     PartlyCreatedError,
     RateLimitedError,
+    RedirectedError,
     RejectedError,
     ScanDocument,
     ServerError,
@@ -29,6 +32,7 @@ from compai_client import (
 )
 from compai_kit.simulator.app import create_app
 from compai_kit.simulator.control import Fault, SimulatorControl
+from compai_kit.simulator.faults import FaultKind
 from compai_kit.simulator.server import serve
 
 pytestmark = pytest.mark.block_network(allowed_hosts=["127.0.0.1"])
@@ -62,14 +66,18 @@ def waits() -> list[float]:
     return []
 
 
-@pytest.fixture
-def client(simulator: SimulatorControl, waits: list[float]) -> Iterator[CompAI]:
-    auth = ClientCredentials(
+def simulated_client(simulator: SimulatorControl) -> ClientCredentials:
+    return ClientCredentials(
         keycloak_url=f"{simulator.url}/auth",
         realm="lianel",
         client_id="airflow",
         client_secret="simulator-only",
     )
+
+
+@pytest.fixture
+def client(simulator: SimulatorControl, waits: list[float]) -> Iterator[CompAI]:
+    auth = simulated_client(simulator)
     settings = ClientSettings(sleep=waits.append, jitter=lambda upper: upper, read_timeout_s=0.3)
     caller = "dag=d; run=manual__2026-11-25T06:00:00+00:00; task=t; map=3; try=2"
     with CompAI(simulator.url, auth=auth, caller=caller, settings=settings) as client:
@@ -178,7 +186,10 @@ FAULTS: dict[str, tuple[Fault, type[CallError], int, int]] = {
     "422": (Fault(kind="status", status=422, count=None), RejectedError, 1, 1),
     "rate limit": (Fault(kind="rate_limit", count=None), RateLimitedError, 4, 4),
     "slow": (Fault(kind="slow", delay_s=TWICE_AS_LONG, count=None), NoAnswerError, 4, 1),
+    "stall": (Fault(kind="stall", delay_s=TWICE_AS_LONG, count=None), NoAnswerError, 4, 1),
     "reset": (Fault(kind="reset", count=None), NoAnswerError, 4, 1),
+    "hang up": (Fault(kind="hang_up", count=None), NoAnswerError, 4, 1),
+    "redirect": (Fault(kind="redirect", count=None), RedirectedError, 1, 1),
     "truncated": (Fault(kind="truncate", count=None), WrongShapeError, 1, 1),
     "login page": (Fault(kind="html", count=None), HtmlAnswerError, 1, 1),
     "wrong shape": (Fault(kind="wrong_shape", count=None), WrongShapeError, 1, 1),
@@ -206,8 +217,51 @@ def test_fault(
     expected = reads if call is read else collects
     assert type(caught.value) is error
     assert caught.value.attempt == expected
-    if fault.kind != "slow":  # the ledger gets that call when the simulator is done with it
+    if fault.kind not in (
+        "slow",
+        "stall",
+    ):  # the ledger gets that call when the simulator is done with it
         assert len(statuses(simulator, operation)) == expected
+
+
+# What costs the client nothing but a token or a wait, so that the call succeeds.
+HARMLESS: dict[str, tuple[Fault, list[int | None], list[float]]] = {
+    "drip": (Fault(kind="drip", delay_s=0.001, piece_bytes=400), [200], []),
+    "duplicate": (Fault(kind="duplicate"), [200], []),
+    "clock skew": (Fault(kind="clock_skew", skew_s=60), [200], []),
+    "clock skew that outlives the token": (Fault(kind="clock_skew", skew_s=900), [401, 200], []),
+    "token expiry": (Fault(kind="token_expiry"), [401, 200], []),
+    "token revoked": (Fault(kind="token_revoked"), [401, 200], []),
+    "limit used up": (Fault(kind="rate_limit_used_up"), [429, 200], [1.0]),
+}
+
+
+@pytest.mark.parametrize(("fault", "answers", "waited"), HARMLESS.values(), ids=HARMLESS)
+def test_fault_that_the_client_gets_over(
+    fault: Fault,
+    answers: list[int | None],
+    waited: list[float],
+    simulator: SimulatorControl,
+) -> None:
+    simulator.reset(settings={"rate_limit": {"requests": 10, "window_s": 1}})
+    waits: list[float] = []
+
+    def really(seconds: float) -> None:
+        waits.append(seconds)
+        time.sleep(seconds)
+
+    settings = ClientSettings(sleep=really, jitter=lambda upper: upper)
+    with CompAI(simulator.url, auth=simulated_client(simulator), settings=settings) as client:
+        client._tokens.current()
+        simulator.faults(replace(fault, operation="listGaps"))
+        assert client.list_gaps() == client.list_gaps()
+    assert statuses(simulator, "listGaps") == [*answers, 200]
+    assert waits == waited
+
+
+def test_every_fault_of_the_simulator_has_an_expectation() -> None:
+    met = {fault.kind for fault, *_ in [*FAULTS.values(), *HARMLESS.values()]}
+    assert met == set(get_args(FaultKind))
 
 
 def test_evidence_that_was_stored_although_its_answer_got_lost_is_stored_once(
