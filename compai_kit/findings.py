@@ -136,6 +136,158 @@ one of them is reported as a broken DAG. Write the folder's name without a slash
 Airflow 3.1 does not apply a pattern that ends in one.""",
     ),
     Code(
+        code="CK207",
+        title="Variable used while the file is parsed",
+        explanation="""\
+Airflow parses a DAG file every few seconds, for ever. A Variable at the top of the file is read
+at each of these parses: it loads the database, the DAG vanishes when the Variable is missing, and
+its value is frozen into the DAG. When the Variable is there nobody sees any of this, so the gate
+refuses the call itself and names the line that made it. A `try` that swallows the refusal changes
+nothing: in production it would swallow nothing, because the call would succeed.
+
+Read the Variable inside the task (`Variable.get` in the function), or name it in a templated
+argument: `{{ var.value.NAME }}`. A schedule may come from the environment.""",
+    ),
+    Code(
+        code="CK208",
+        title="Connection looked up while the file is parsed",
+        explanation="""\
+`Connection.get` at the top of a file runs at every parse: it loads the secrets backend, brings a
+password into the process that parses everybody's DAGs, and takes the DAG away when the Connection
+is missing. The gate refuses the lookup, swallowed or not, and names the line that made it.
+
+Look the Connection up inside the task, or give the operator its id and let it do so.""",
+    ),
+    Code(
+        code="CK209",
+        title="Hook used while the file is parsed",
+        explanation="""\
+A hook's `get_connection` (and with it `get_conn`, `get_hook` and everything that connects) looks
+a Connection up, and usually talks to another system next. At the top of a file that happens at
+every parse. The gate refuses it, swallowed or not, and names the line and the hook.
+
+Make and use the hook inside the task.""",
+    ),
+    Code(
+        code="CK210",
+        title="Secret read while the file is parsed",
+        explanation="""\
+The file reads an environment variable whose name says that it holds a secret: one of the words
+TOKEN, SECRET, PASSWORD, PASSWD, PASSPHRASE, CREDENTIAL(S), APIKEY, WEBHOOK, or API_KEY,
+ACCESS_KEY, PRIVATE_KEY, SIGNING_KEY, …_PWD, or AIRFLOW_CONN_…; not when the last word only tells
+about a secret (_FILE, _URL, _ID, _TTL and the like; WEBHOOK_URL is a secret). Read at the top of
+a file, the value is in the process that parses everybody's DAGs, is not masked there, and is
+easily frozen into the stored DAG, where every viewer can read it. What a library reads for itself
+while it is imported is not reported.
+
+Read it inside the task, where it can be masked; better, keep it in a Connection.""",
+    ),
+    Code(
+        code="CK211",
+        title="Network used while the file is parsed",
+        explanation="""\
+The file looks up an address, connects or sends while it is parsed. That happens every few seconds;
+when the other side is slow, every DAG is parsed late, and when it is down, this DAG is gone. The
+gate refuses it in the socket layer, swallowed or not, and names the line that made the call.
+Libraries that do not use Python's sockets (librdkafka, libpq) are not seen.
+
+Make the call inside a task. Where the answer decides which tasks there are, let a task fetch the
+list and map over it (`.expand`).""",
+    ),
+    Code(
+        code="CK212",
+        title="Value that differs at every parse",
+        explanation="""\
+An argument of a DAG or a task is the time, a random number or a new UUID, so each parse makes
+another version of the DAG: the table of versions grows without end, and the runs of one day
+belong to hundreds of versions. Airflow 3.2 and later find this themselves when
+AIRFLOW__DAG_PROCESSOR__DAG_VERSION_INFLATION_CHECK_LEVEL is "error", and then refuse the file.
+The gate switches that on and shows what it says.
+
+Take the value inside the task, or from the run: `{{ ts }}`, `{{ run_id }}`. A `start_date` is a
+constant.""",
+    ),
+    Code(
+        code="CK213",
+        title="Two parses give two DAGs",
+        explanation="""\
+The bundle was parsed by two fresh interpreters of the same Airflow, and what Airflow would store
+for this DAG (the hash that makes a new DAG version) is not the same. The finding shows the places
+that differ. This finds on every Airflow version what CK212 finds by reading, and more: values that
+come through a function, the order of a set, an address in an object's repr, a file's time stamp.
+
+Build the DAG from constants. Sort what comes from a set; name functions instead of giving lambdas
+or objects as arguments.""",
+    ),
+    Code(
+        code="CK214",
+        title="Import over its budget",
+        explanation="""\
+The dag-processor forks and imports the file anew at every parse. The gate does the same and
+measures CPU time, so that a busy machine changes little: the median of three imports, when the
+first seems to be too long, against a bare DAG file with one empty task, in the same process.
+Airflow's own modules that the file names are loaded before the fork, as the dag-processor does
+it; they cost nothing here. The budget is 10 times the bare file (about 0.3 s), or what
+`--import-budget` says, and never less than 0.1 s. The finding names the packages that brought in the most modules.
+
+Import heavy packages inside the tasks that need them, and compute nothing at the top.""",
+    ),
+    Code(
+        code="CK215",
+        title="Mapping without a limit",
+        explanation="""\
+A task is mapped (`.expand`, `.expand_kwargs`) over something of unknown length, and nothing bounds
+how many instances run at once. A long list then takes every worker slot, uses up the rate limit of
+the system that is called, and fails the task before it when it is longer than
+`core.max_map_length` (1024).
+
+The rule: the task must be given `max_active_tis_per_dag`, `max_active_tis_per_dagrun` or `pool`,
+by its decorator, `.override`, `.partial` or `default_args`; or else everything that is mapped over
+is written out in the file (a literal, `range(8)`), or is cut up by something with "chunk" or
+"batch" in its name: the variable, or the call that makes it. A task that the file does not show
+(imported, a task group) is not judged.""",
+    ),
+    Code(
+        code="CK216",
+        title="HTTP call without a timeout",
+        explanation="""\
+A call without a timeout waits for as long as the other side keeps the connection open. The task
+then holds its slot until `execution_timeout`, or for ever, and the run looks busy.
+
+The rule: `requests.get` and the like, and those of a `requests.Session()` that the file makes,
+have `timeout=` that is not None; so have `httpx.get` and the like, and `httpx.Client` (its default
+of 5 s is one that nobody chose); `urllib.request.urlopen` has one. `HttpOperator` and `HttpSensor`
+have `extra_options={"timeout": …}` or an `execution_timeout` (`default_args` count);
+`HttpHook().run` has `extra_options` with a timeout. What the file does not show (`**options`) is
+not judged.""",
+    ),
+    Code(
+        code="CK217",
+        title="Write in a deferrable operator",
+        explanation="""\
+A deferrable HTTP operator sends its request from the triggerer. When the triggerer is restarted
+while the answer is outstanding, the trigger starts anew and sends the request again: two writes,
+one green run (apache/airflow issue 67945). POST is also what `HttpOperator` uses when no method
+is named.
+
+The rule: an `HttpOperator(deferrable=True)`, or an `HttpTrigger`, has a method that only reads
+(GET, HEAD, OPTIONS). Send writes from the worker: without `deferrable`, or in a `@task`; or to an
+API that takes an idempotency key, through an operator of your own.""",
+    ),
+    Code(
+        code="CK218",
+        title="Retries without a delay",
+        explanation="""\
+`retries` without `retry_delay` means Airflow's default of five minutes, which nobody chose: too
+long for a hiccup, and unknown to whoever reads the DAG. A delay of 0 uses all tries up within the
+first second of an outage.
+
+The rule: wherever a task, `.override`, `.partial` or `default_args` sets `retries` to anything
+but 0, a `retry_delay` that is not 0, or a `retry_policy`, is given in the same place or in
+`default_args`. A delay that grows (`retry_exponential_backoff=True`) is kinder to a system that
+is coming back.""",
+    ),
+    Code(
         code="CK301",
         title="Scenario failed",
         explanation="""\

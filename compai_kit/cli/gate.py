@@ -9,6 +9,7 @@ import click
 from compai_kit.cli.gate_run import list_scenarios, run
 from compai_kit.gate.plan import (
     DEFAULT_DAGS,
+    DEFAULT_IMPORT_BUDGET,
     DEFAULT_RECORDINGS,
     DEFAULT_SCENARIOS,
     PlanOptions,
@@ -70,6 +71,14 @@ _FILE = click.Path(exists=True, dir_okay=False, path_type=Path)
     "--simulator",
     metavar="MODULE:FACTORY",
     help="Makes the simulator; FILE.py:FACTORY works, too.  [default: the kit's own]",
+)
+@click.option(
+    "--import-budget",
+    type=click.FloatRange(min=1),
+    metavar="TIMES",
+    default=DEFAULT_IMPORT_BUDGET,
+    show_default=True,
+    help="How much more CPU time than a bare DAG file the import of a DAG file may take.",
 )
 def gate(
     only_list: bool,

@@ -87,6 +87,8 @@ class ParsedFile(Struct, frozen=True, kw_only=True):
     dag_ids: tuple[str, ...]
     error: str | None
     seconds: float
+    refused: bool = False
+    """the parse gate did not let it make a DAG; findings of their own say why"""
 
 
 class Parsed(Struct, frozen=True, kw_only=True):

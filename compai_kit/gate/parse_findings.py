@@ -8,6 +8,7 @@ from itertools import dropwhile
 from pathlib import Path
 
 from compai_kit.findings import Finding, make_finding
+from compai_kit.gate.fact_findings import place
 from compai_kit.gate.model import Parsed, ParsedFile
 from compai_kit.report.redact import redact, trimmed
 from compai_kit.report.words import listed
@@ -101,7 +102,7 @@ class _Judge:
         found: list[Finding] = []
         for one in self.parsed:
             for entry in one.files:
-                if entry.error and _DUPLICATE not in entry.error:
+                if entry.error and not entry.refused and _DUPLICATE not in entry.error:
                     fault = import_fault(entry.error, file=entry.file, bundle=self.bundle)
                     faults.setdefault(fault, []).append((one.airflow, entry.file))
         found += [self._import_error(fault, hits) for fault, hits in faults.items()]
@@ -169,7 +170,7 @@ class _Judge:
 
     @staticmethod
     def _without_dag(entry: ParsedFile) -> tuple[str, str, str, str] | None:
-        if entry.error or entry.dag_ids or "/" in entry.file:
+        if entry.error or entry.refused or entry.dag_ids or "/" in entry.file:
             return None
         return (
             "CK202",
@@ -184,7 +185,7 @@ class _Judge:
         for one in self.parsed:
             for entry in one.files:
                 folder, slash, _ = entry.file.partition("/")
-                if slash and not entry.error and not entry.dag_ids:
+                if slash and not entry.error and not entry.refused and not entry.dag_ids:
                     per_version = hits.setdefault(folder, {})
                     per_version[one.airflow] = per_version.get(one.airflow, 0) + 1
         return [
@@ -221,10 +222,7 @@ class _Judge:
         )
 
     def _where(self, file: str, line: int | None = None) -> str:
-        source = self.dags / file
-        # compai_client comes from its own package, not from the DAG folder
-        shown = str(source) if source.exists() else file
-        return shown if line is None else f"{shown}:{line}"
+        return place(self.dags, file, line)
 
 
 def _exception_lines(lines: Sequence[str]) -> Sequence[str]:

@@ -1,4 +1,4 @@
-"""Step 2: every DAG file parses, from the bundle, in every Airflow version."""
+"""Step 2: every DAG file parses, from the bundle, in every Airflow version, and does no harm."""
 
 import tempfile
 from collections.abc import Callable, Sequence
@@ -8,6 +8,7 @@ from pathlib import Path
 from compai_kit.airflow_stack.environments import ensure_environment
 from compai_kit.bundle import build_bundle
 from compai_kit.findings import Finding
+from compai_kit.gate.fact_findings import fact_findings
 from compai_kit.gate.model import Event, Note, Parsed, Step
 from compai_kit.gate.parse import parse_bundle
 from compai_kit.gate.parse_findings import no_dag_file, parse_findings
@@ -31,12 +32,22 @@ def parse_everywhere(
         bundle = (Path(scratch) / "bundle").resolve()
         build_bundle(bundle, dags=plan.dags)
         with ThreadPoolExecutor(len(pythons)) as pool:
-            parsed = tuple(pool.map(lambda python: parse_bundle(bundle, python=python), pythons))
-    findings = parse_findings(
-        parsed,
-        bundle=bundle,
-        dags=plan.dags,
-        reproduce=lambda versions: plan.for_versions(versions).command(),
+            facts = tuple(
+                pool.map(
+                    lambda python: parse_bundle(
+                        bundle, python=python, import_budget=plan.import_budget
+                    ),
+                    pythons,
+                )
+            )
+
+    def reproduce(versions: Sequence[str]) -> str:
+        return plan.for_versions(versions).command()
+
+    parsed = tuple(one.parsed for one in facts)
+    findings = parse_findings(parsed, bundle=bundle, dags=plan.dags, reproduce=reproduce)
+    findings += fact_findings(
+        facts, dags=plan.dags, import_budget=plan.import_budget, reproduce=reproduce
     )
     return _step(parsed, findings), parsed, findings
 

@@ -11,6 +11,7 @@ from compai_kit.gate.model import Scenario
 DEFAULT_DAGS = Path("dags")
 DEFAULT_RECORDINGS = Path("tests/cassettes/live")
 DEFAULT_SCENARIOS = Path("tests/e2e")
+DEFAULT_IMPORT_BUDGET = 10.0
 
 
 class PlanOptions(TypedDict, total=False):
@@ -24,6 +25,7 @@ class PlanOptions(TypedDict, total=False):
     names: tuple[str, ...]
     keep: bool
     simulator: str | None
+    import_budget: float
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -40,6 +42,8 @@ class GatePlan:
     keep: bool = False
     python: Path | None = None
     simulator: str | None = None
+    import_budget: float = DEFAULT_IMPORT_BUDGET
+    """how many times a bare DAG file's import a file's import may cost"""
     asked_versions: tuple[str, ...] = ()
     """what --airflow-version said; empty when the defaults apply"""
 
@@ -70,6 +74,7 @@ class GatePlan:
             ("--scenarios", self.scenarios, DEFAULT_SCENARIOS),
             ("--airflow-python", self.python, None),
             ("--simulator", self.simulator, None),
+            ("--import-budget", f"{self.import_budget:g}", f"{DEFAULT_IMPORT_BUDGET:g}"),
         ):
             if value != default:
                 words += [option, str(value)]

@@ -1,0 +1,1 @@
+"""Where Airflow looks Variables and Connections up."""

@@ -1,0 +1,1 @@
+"""What Airflow stores of a DAG."""
