@@ -1,4 +1,4 @@
-"""`comp_ai_control_tests` in a real Airflow: whole runs, and what starts or repeats them."""
+"""`comp_ai_control_tests` in a real Airflow: whole runs, and what starts them."""
 
 from typing import Any
 
@@ -6,7 +6,6 @@ import pytest
 from comp_ai_world import (
     GITHUB,
     TESTS_DAG,
-    collected_evidence,
     github_test,
     posted_results,
     said_by_a_person,
@@ -19,7 +18,7 @@ from comp_ai_world import (
 )
 
 from compai_dags.outcomes import Outcome
-from compai_kit.simulator.control import Fault, SimulatorControl
+from compai_kit.simulator.control import SimulatorControl
 
 
 @pytest.mark.core
@@ -121,55 +120,6 @@ def test_ids_narrow_a_run(simulator: SimulatorControl, run_dag: Any) -> None:
     assert run.state == "success"
     assert summary(run) == {"passed": 1, "total": 1}
     assert posted_results(simulator) == [(2, "pass")]
-
-
-@pytest.mark.core
-@pytest.mark.scenario(TESTS_DAG, "cleared by a person")
-def test_clear_evaluates_again(simulator: SimulatorControl, run_dag: Any) -> None:
-    """A retry skips what the run has recorded; a person who clears wants it looked at again."""
-    simulator.reset(seed_of(github_test(1, repo="open"), github_test(2)), GITHUB)
-    first = run_dag(TESTS_DAG)
-    assert first.state == "failed"
-    assert [result for _, result in posted_results(simulator)] == ["pass", "skipped"]
-    now_protected = {"example-org/open": {"protection": "enabled"}}
-    repositories = {**GITHUB["github"]["repositories"], **now_protected}
-    simulator.reset(
-        simulator.state(), {"github": {"configured": True, "repositories": repositories}}
-    )
-
-    run = run_dag.clear(first, task_ids=["evaluate_chunk"])
-
-    assert run.run_id == first.run_id
-    assert posted_results(simulator) == [(1, "pass"), (2, "pass")]
-    assert run.state == "success"
-    assert trailer(stored_tests(simulator)[2])["cleared_try"] == 2
-
-
-@pytest.mark.core
-@pytest.mark.scenario(TESTS_DAG, "retry after half a chunk")
-def test_a_retry_repeats_nothing_that_was_recorded(
-    simulator: SimulatorControl, run_dag: Any, keycloak_dies_after_two_results: None
-) -> None:
-    run = run_dag(TESTS_DAG)
-
-    assert run.task("evaluate_chunk", 0).try_number == 2
-    assert run.state == "success"
-    assert posted_results(simulator) == [(n, "pass") for n in range(1, 6)], "each exactly once"
-    tries = [trailer(row)["try"] for row in stored_tests(simulator).values()]
-    assert tries == [1, 1, 2, 2, 2]
-    # The third was collected in the first try, and its result lost: its row is used, not repeated.
-    assert len(collected_evidence(simulator)) == 5
-
-
-@pytest.fixture
-def keycloak_dies_after_two_results(simulator: SimulatorControl) -> None:
-    """Tokens end in mid-chunk, and Keycloak is down until the client has given up once."""
-    simulator.reset(seed_of(*(github_test(n, repo=f"locked-{n}") for n in range(1, 6))), GITHUB)
-    simulator.faults(
-        Fault(kind="token_expiry", operation="recordTestResult", after=2),
-        # after the tokens of list_control_tests and of evaluate_chunk
-        Fault(kind="status", operation="keycloakToken", status=502, after=2, count=4),
-    )
 
 
 @pytest.mark.scenario(TESTS_DAG, "the unchecked pass of the first design")
