@@ -1,0 +1,73 @@
+"""What the documents name must exist: files, tox environments, commands, settings."""
+
+import configparser
+import re
+from pathlib import Path
+
+import pytest
+from click.testing import CliRunner
+
+from compai_kit.cli.main import cli
+
+ROOT = Path(__file__).parents[2]
+DOCUMENTS = sorted([*ROOT.glob("*.md"), *(ROOT / "docs").rglob("*.md")])
+NAMES = [str(path.relative_to(ROOT)) for path in DOCUMENTS]
+
+
+@pytest.fixture(params=DOCUMENTS, ids=NAMES)
+def text(request: pytest.FixtureRequest) -> str:
+    document: Path = request.param
+    return document.read_text(encoding="utf-8")
+
+
+def tox_environments() -> set[str]:
+    tox = configparser.ConfigParser(interpolation=None)
+    tox.read(ROOT / "tox.ini", encoding="utf-8")
+    return {section.removeprefix("testenv:") for section in tox.sections() if ":" in section}
+
+
+def test_tox_environments_exist(text: str) -> None:
+    named = set(re.findall(r"tox -e ([a-z][\w.-]*)", text))
+    assert named <= tox_environments()
+
+
+def test_files_exist(text: str) -> None:
+    """Paths in back-quotes that begin with a folder of the project."""
+    folders = "|".join(path.name for path in ROOT.iterdir() if path.is_dir())
+    named = set(re.findall(rf"`((?:{folders})/[\w./-]*)`", text))
+    # made by a run, not part of the project
+    named = {name for name in named if not name.startswith(".tox/")}
+    assert {name for name in named if not (ROOT / name).exists()} == {
+        name for name in named if name in HISTORICAL
+    }
+
+
+# The first design's names, in the table that says what became of them.
+HISTORICAL = {"dags/utils/comp_ai_client.py"}
+
+
+def test_commands_exist(text: str) -> None:
+    named = set(re.findall(r"`(?:\.tox/\w+/bin/)?compai ([a-z]+)", text))
+    listed = CliRunner().invoke(cli, ["--help"]).output
+    assert {name for name in named if not re.search(rf"^  {name}\b", listed, re.MULTILINE)} == set()
+
+
+def test_options_of_the_gate_exist() -> None:
+    readme = (ROOT / "README.md").read_text(encoding="utf-8")
+    options = CliRunner().invoke(cli, ["gate", "--help"]).output
+    lines = re.findall(r"tox -e gate -- (.*)", readme)
+    named = {option for line in lines for option in re.findall(r"--[a-z-]+", line)}
+    assert named
+    assert {option for option in named if option not in options} == set()
+
+
+def test_no_placeholder_is_left(text: str) -> None:
+    assert re.findall(r"\b(?:TODO|TBD|FIXME|[A-Z]+_(?:HERE|MINUTES))\b", text) == []
+
+
+def test_settings_of_the_readme_are_read_by_the_dags() -> None:
+    readme = (ROOT / "README.md").read_text(encoding="utf-8")
+    sources = "\n".join(path.read_text("utf-8") for path in (ROOT / "dags").rglob("*.py"))
+    named = set(re.findall(r"\b(?:COMP_AI|SLACK)_[A-Z_]*[A-Z]\b", readme))
+    assert named
+    assert {name for name in named if name not in sources} == set()
