@@ -93,11 +93,21 @@ def _sources(dags: Path) -> Iterator[tuple[str, bytes]]:
             raise BundleError(f"{dag_file} has the name of a package that the bundle brings along")
         yield dag_file.name, dag_file.read_bytes()
     yield _IGNORE_FILE, _ignore_lines(dags / _IGNORE_FILE).encode()
-    for package in ("compai_dags", "compai_client"):
-        # One that lies beside the DAG files is what Airflow would import there.
-        folder = dags / package if (dags / package).is_dir() else _imported_folder(package)
+    for folder in _folders(dags):
         for inside in _files_below(folder):
-            yield f"{package}/{inside}", (folder / inside).read_bytes()
+            yield f"{folder.name}/{inside}", (folder / inside).read_bytes()
+
+
+def _folders(dags: Path) -> Iterator[Path]:
+    """What lies beside the DAG files is what Airflow would import there; the packages must be."""
+    beside = [path for path in sorted(dags.iterdir()) if path.is_dir() and _is_deployed(path)]
+    yield from beside
+    present = {path.name for path in beside}
+    yield from (_imported_folder(package) for package in PACKAGES if package not in present)
+
+
+def _is_deployed(folder: Path) -> bool:
+    return not folder.name.startswith(".") and folder.name not in _LEFT_OUT
 
 
 def _files_below(folder: Path) -> Iterator[str]:

@@ -228,7 +228,8 @@ measures CPU time, so that a busy machine changes little: the median of three im
 first seems to be too long, against a bare DAG file with one empty task, in the same process.
 Airflow's own modules that the file names are loaded before the fork, as the dag-processor does
 it; they cost nothing here. The budget is 10 times the bare file (about 0.3 s), or what
-`--import-budget` says, and never less than 0.1 s. The finding names the packages that brought in the most modules.
+`--import-budget` says, and never less than 0.1 s. The finding names the packages that brought in
+the most modules.
 
 Import heavy packages inside the tasks that need them, and compute nothing at the top.""",
     ),

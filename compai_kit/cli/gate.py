@@ -21,21 +21,23 @@ _FILE = click.Path(exists=True, dir_okay=False, path_type=Path)
 
 
 @click.command()
-@click.option("--dags", type=_FOLDER, default=DEFAULT_DAGS, show_default=True, help="DAG files.")
+@click.option(
+    "--dags",
+    type=_FOLDER,
+    help="Another folder with DAG files: all are parsed, those with a scenario are run."
+    f"  [default: {DEFAULT_DAGS}, where each DAG needs a scenario]",
+)
 @click.option("--contract", type=_FILE, help="The contract  [default: the kit's own]")
 @click.option(
     "--recordings",
     type=_FOLDER,
-    default=DEFAULT_RECORDINGS,
-    show_default=True,
-    help="Recorded traffic that the contract must describe.",
+    help="Recorded traffic that the contract must describe."
+    f"  [default: {DEFAULT_RECORDINGS}, if there is such a folder]",
 )
 @click.option(
     "--scenarios",
     type=_FOLDER,
-    default=DEFAULT_SCENARIOS,
-    show_default=True,
-    help="The scenario tests.",
+    help=f"The scenario tests, a folder of pytest files.  [default: {DEFAULT_SCENARIOS}]",
 )
 @click.option(
     "--scenario",

@@ -62,7 +62,7 @@ def list_scenarios(plan: GatePlan) -> ExitCode:
         err.print(f"compai gate could not list: {one_line(error)}")
         return ExitCode.COULD_NOT_RUN
     if not scenarios:
-        err.print(f"no scenarios in {plan.scenarios}")
+        err.print(f"no scenarios in {plan.scenarios_folder}")
         return ExitCode.FINDINGS
     table = Table.grid(padding=(0, 2))
     for scenario in scenarios:

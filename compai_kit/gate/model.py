@@ -118,6 +118,20 @@ class Step(Struct, frozen=True, kw_only=True):
     seconds: float = 0.0
 
 
+class Selection(Struct, frozen=True, kw_only=True):
+    """What a verdict rests on: the scenarios that ran of those there are, the DAGs without any."""
+
+    chosen: int
+    of: int
+    """scenarios of the DAGs in question"""
+    names: tuple[str, ...] = ()
+    """what --scenario asked for; empty: all of them"""
+    left_out: int = 0
+    """scenarios of DAGs that are not in the folder"""
+    parsed_only: tuple[str, ...] = ()
+    """DAGs without a scenario, where that is allowed"""
+
+
 class Verdict(Struct, frozen=True, kw_only=True):
     """Everything a gate run found out."""
 
@@ -127,6 +141,7 @@ class Verdict(Struct, frozen=True, kw_only=True):
     findings: tuple[Finding, ...]
     stack: Stack | None = None
     kept: "StackKept | None" = None
+    selection: Selection | None = None
 
 
 class StepStarted(Struct, frozen=True, kw_only=True, tag=True):
@@ -149,6 +164,9 @@ class Collected(Struct, frozen=True, kw_only=True, tag=True):
     all: tuple[Scenario, ...]
     chosen: tuple[Scenario, ...]
     unknown_names: tuple[str, ...]
+    names: tuple[str, ...] = ()
+    left_out: int = 0
+    """scenarios of DAGs that are not in the folder; none of `all`"""
 
 
 class StackReady(Struct, frozen=True, kw_only=True, tag=True):

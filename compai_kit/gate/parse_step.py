@@ -20,8 +20,8 @@ def parse_everywhere(
     plan: GatePlan, listen: Callable[[Event], None]
 ) -> tuple[Step, tuple[Parsed, ...], list[Finding]]:
     """Environments are made first, one at a time; the versions then parse side by side."""
-    if not any(plan.dags.glob("*.py")):
-        finding = no_dag_file(plan.dags, seen="no *.py at its top", reproduce=plan.command())
+    if not any(plan.dags_folder.glob("*.py")):
+        finding = no_dag_file(plan.dags_folder, seen="no *.py at its top", reproduce=plan.command())
         empty = tuple(Parsed(airflow=version, files=()) for version in plan.versions)
         return Step(name="parse", outcome="findings", detail="no DAG file"), empty, [finding]
     pythons = [
@@ -30,7 +30,7 @@ def parse_everywhere(
     ]
     with tempfile.TemporaryDirectory(prefix="compai-parse-") as scratch:
         bundle = (Path(scratch) / "bundle").resolve()
-        build_bundle(bundle, dags=plan.dags)
+        build_bundle(bundle, dags=plan.dags_folder)
         with ThreadPoolExecutor(len(pythons)) as pool:
             facts = tuple(
                 pool.map(
@@ -45,9 +45,9 @@ def parse_everywhere(
         return plan.for_versions(versions).command()
 
     parsed = tuple(one.parsed for one in facts)
-    findings = parse_findings(parsed, bundle=bundle, dags=plan.dags, reproduce=reproduce)
+    findings = parse_findings(parsed, bundle=bundle, dags=plan.dags_folder, reproduce=reproduce)
     findings += fact_findings(
-        facts, dags=plan.dags, import_budget=plan.import_budget, reproduce=reproduce
+        facts, dags=plan.dags_folder, import_budget=plan.import_budget, reproduce=reproduce
     )
     return _step(parsed, findings), parsed, findings
 

@@ -17,10 +17,10 @@ DEFAULT_IMPORT_BUDGET = 10.0
 class PlanOptions(TypedDict, total=False):
     """The options that say nothing about the Airflow version."""
 
-    dags: Path
+    dags: Path | None
     contract: Path | None
-    recordings: Path
-    scenarios: Path
+    recordings: Path | None
+    scenarios: Path | None
     report: Path | None
     names: tuple[str, ...]
     keep: bool
@@ -33,10 +33,13 @@ class GatePlan:
     """The options of `compai gate`. `versions` is never empty; the scenarios run on the first."""
 
     versions: tuple[str, ...]
-    dags: Path = DEFAULT_DAGS
+    dags: Path | None = None
+    """None: this project's own"""
     contract: Path | None = None
-    recordings: Path = DEFAULT_RECORDINGS
-    scenarios: Path = DEFAULT_SCENARIOS
+    recordings: Path | None = None
+    """None: those of this project, if it has any"""
+    scenarios: Path | None = None
+    """None: those of this project, if it has any"""
     report: Path | None = None
     names: tuple[str, ...] = ()
     keep: bool = False
@@ -46,6 +49,38 @@ class GatePlan:
     """how many times a bare DAG file's import a file's import may cost"""
     asked_versions: tuple[str, ...] = ()
     """what --airflow-version said; empty when the defaults apply"""
+
+    @property
+    def is_another_folder(self) -> bool:
+        """Whether --dags named a folder: then a DAG need not have a scenario."""
+        return self.dags is not None
+
+    @property
+    def dags_folder(self) -> Path:
+        """The folder with the DAG files."""
+        return self.dags or DEFAULT_DAGS
+
+    @property
+    def dag_ids(self) -> tuple[str, ...]:
+        """The DAGs that the folder is about: a file is named like its DAG."""
+        return tuple(sorted(path.stem for path in self.dags_folder.glob("*.py")))
+
+    @property
+    def recordings_folder(self) -> Path | None:
+        """The recordings that the contract is held to; None when there are none."""
+        if self.recordings is None and not DEFAULT_RECORDINGS.is_dir():
+            return None
+        return self.recordings or DEFAULT_RECORDINGS
+
+    @property
+    def scenarios_folder(self) -> Path:
+        """The folder of the scenario tests."""
+        return self.scenarios or DEFAULT_SCENARIOS
+
+    @property
+    def has_scenarios(self) -> bool:
+        """Whether there is a folder of scenario tests at all."""
+        return self.scenarios_folder.is_dir()
 
     @property
     def version(self) -> str:
@@ -68,10 +103,10 @@ class GatePlan:
         """A shell line that runs the gate again on the same input, on these scenarios only."""
         words = ["compai", "gate"]
         for option, value, default in (
-            ("--dags", self.dags, DEFAULT_DAGS),
+            ("--dags", self.dags, None),
             ("--contract", self.contract, None),
-            ("--recordings", self.recordings, DEFAULT_RECORDINGS),
-            ("--scenarios", self.scenarios, DEFAULT_SCENARIOS),
+            ("--recordings", self.recordings, None),
+            ("--scenarios", self.scenarios, None),
             ("--airflow-python", self.python, None),
             ("--simulator", self.simulator, None),
             ("--import-budget", f"{self.import_budget:g}", f"{DEFAULT_IMPORT_BUDGET:g}"),

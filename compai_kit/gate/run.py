@@ -16,13 +16,23 @@ from compai_kit.contract.recordings import RecordingsError
 from compai_kit.findings import Finding
 from compai_kit.gate.calls import call_findings
 from compai_kit.gate.contract_step import check_contract
-from compai_kit.gate.model import Event, Parsed, Scenario, Step, StepEnded, StepStarted, Verdict
+from compai_kit.gate.model import (
+    Event,
+    Parsed,
+    Scenario,
+    Selection,
+    Step,
+    StepEnded,
+    StepOutcome,
+    StepStarted,
+    Verdict,
+)
 from compai_kit.gate.parse import ParseCouldNotRunError
 from compai_kit.gate.parse_step import blocked_dags, parse_everywhere
 from compai_kit.gate.plan import GatePlan
-from compai_kit.gate.scenario_step import ScenarioRun, run_scenarios
+from compai_kit.gate.scenario_step import ScenarioRun, parsed_only, run_scenarios
 from compai_kit.gate.scenarios import PytestOutput, ScenariosCouldNotRunError
-from compai_kit.gate.verdict import calls_step
+from compai_kit.gate.verdict import calls_step, selected
 from compai_kit.report.redact import redact, trimmed
 
 Listener = Callable[[Event], None]
@@ -88,6 +98,14 @@ class _GateRun:
             findings=tuple(self._findings),
             stack=self._scenarios.stack,
             kept=self._scenarios.kept,
+            selection=self._selection(),
+        )
+
+    def _selection(self) -> Selection | None:
+        if not self._parsed:
+            return None
+        return selected(
+            self._scenarios.selected, parsed_only(self._plan, self._scenarios, self._parsed[0])
         )
 
     def _do(self, name: str, work: Callable[[], Step]) -> None:
@@ -139,7 +157,8 @@ class _GateRun:
     def _calls(self) -> Step:
         findings = call_findings(self._scenarios.results, self._reproduce)
         self._findings += findings
-        return calls_step(self._scenarios.results, findings)
+        silence: StepOutcome = "ok" if self._plan.is_another_folder else "not run"
+        return calls_step(self._scenarios.results, findings, silence=silence)
 
     def _reproduce(self, scenario: Scenario) -> str:
         return self._plan.reproduce(scenario, self._scenarios.collected)

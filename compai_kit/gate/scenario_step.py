@@ -30,7 +30,12 @@ from compai_kit.gate.scenarios import (
     pytest_child,
     unreadable,
 )
-from compai_kit.gate.verdict import coverage_findings, scenario_findings, scenario_step
+from compai_kit.gate.verdict import (
+    coverage_findings,
+    scenario_findings,
+    scenario_step,
+    selected,
+)
 
 _ENDED_BY_ITSELF = frozenset({0, 1, 5})  # pytest: all passed, some failed, nothing collected
 
@@ -39,8 +44,7 @@ _ENDED_BY_ITSELF = frozenset({0, 1, 5})  # pytest: all passed, some failed, noth
 class ScenarioRun:
     """What the events said so far; stays readable when the run is cut short."""
 
-    collected: tuple[Scenario, ...] = ()
-    chosen: tuple[Scenario, ...] = ()
+    selected: Collected | None = None
     results: tuple[ScenarioResult, ...] = ()
     findings: list[Finding] = field(default_factory=list)
     stack: Stack | None = None
@@ -48,11 +52,16 @@ class ScenarioRun:
     failure: StackFailed | None = None
     ended: SessionEnded | None = None
 
+    @property
+    def collected(self) -> tuple[Scenario, ...]:
+        """The scenarios there are."""
+        return self.selected.all if self.selected else ()
+
     def hear(self, event: Event) -> None:
         """Take one event in."""
         match event:
             case Collected():
-                self.collected, self.chosen = event.all, event.chosen
+                self.selected = event
             case StackReady():
                 self.stack = event.stack
             case StackFailed():
@@ -74,7 +83,7 @@ class ScenarioRun:
                 seconds=0.0,
                 reason="pytest ended before it",
             )
-            for scenario in self.chosen
+            for scenario in (self.selected.chosen if self.selected else ())
             if scenario.node not in heard
         )
 
@@ -101,6 +110,10 @@ def run_scenarios(
     resources: ExitStack,
 ) -> Step:
     """Fill `run` and give the step's line. With --keep pytest stays alive in `resources`."""
+    if not plan.has_scenarios:
+        run.ended = SessionEnded(exit_status=0, problems=())
+        run.findings += _findings(plan, run, parsed)
+        return _step(plan, run, parsed)
     try:
         with ExitStack() as child_resources:
             extra = [f"--compai-blocked-dag={dag_id}" for dag_id in blocked]
@@ -118,7 +131,28 @@ def run_scenarios(
         return Step(name="scenarios", outcome="could not run", detail=run.failure.reason)
     if not run.kept:
         _refuse_incomplete(run, printed)
-    return scenario_step(run.results, run.findings, boot_s=run.stack.seconds if run.stack else 0.0)
+    return _step(plan, run, parsed)
+
+
+def parsed_only(plan: GatePlan, run: ScenarioRun, parsed: Parsed) -> list[str]:
+    """The DAGs of another folder that no scenario runs."""
+    if not plan.is_another_folder:
+        return []
+    covered = {scenario.dag for scenario in run.collected}
+    return [dag_id for dag_id in _dag_ids(parsed) if dag_id not in covered]
+
+
+def _step(plan: GatePlan, run: ScenarioRun, parsed: Parsed) -> Step:
+    return scenario_step(
+        run.results,
+        run.findings,
+        selection=selected(run.selected, parsed_only(plan, run, parsed)),
+        boot_s=run.stack.seconds if run.stack else 0.0,
+    )
+
+
+def _dag_ids(parsed: Parsed) -> list[str]:
+    return [dag_id for entry in parsed.files for dag_id in entry.dag_ids]
 
 
 def _refuse_incomplete(run: ScenarioRun, printed: PytestOutput) -> None:
@@ -133,11 +167,14 @@ def _refuse_incomplete(run: ScenarioRun, printed: PytestOutput) -> None:
 
 
 def _findings(plan: GatePlan, run: ScenarioRun, parsed: Parsed) -> list[Finding]:
-    dag_ids = [dag_id for entry in parsed.files for dag_id in entry.dag_ids]
     findings = scenario_findings(run.results, lambda s: plan.reproduce(s, run.collected))
-    if run.ended and not run.ended.problems:
+    # Scenarios are demanded of this project's own DAGs, and by whoever names a folder of them.
+    if run.ended and not run.ended.problems and (plan.scenarios or not plan.is_another_folder):
         findings += coverage_findings(
-            run.collected, dag_ids, folder=str(plan.scenarios), reproduce=plan.command()
+            run.collected,
+            [] if plan.is_another_folder else _dag_ids(parsed),
+            folder=str(plan.scenarios_folder),
+            reproduce=plan.command(),
         )
     if run.failure and run.failure.import_problems:
         findings += _boot_findings(plan, run.failure.import_problems)
@@ -152,7 +189,7 @@ def _boot_findings(plan: GatePlan, problems: Sequence[ImportProblem]) -> list[Fi
     )
     return parse_findings(
         [Parsed(airflow=plan.version, files=files)],
-        bundle=plan.dags.resolve(),
-        dags=plan.dags,
+        bundle=plan.dags_folder.resolve(),
+        dags=plan.dags_folder,
         reproduce=lambda _: plan.command(),
     )

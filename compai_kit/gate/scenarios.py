@@ -119,6 +119,8 @@ def pytest_child(plan: GatePlan, output: PytestOutput, *extra: str) -> Iterator[
 
 def collect(plan: GatePlan) -> Collected:
     """The scenarios there are, without running any. Raises ScenariosCouldNotRunError."""
+    if not plan.has_scenarios:
+        return Collected(all=(), chosen=(), unknown_names=plan.names)
     printed = PytestOutput()
     with pytest_child(plan, printed, "--collect-only") as child:
         events = list(child.events())
@@ -143,19 +145,20 @@ def _command(
     options: list[tuple[str, object]] = [
         ("--airflow-version", plan.version),
         ("--airflow-python", plan.python),
-        ("--dags", plan.dags),
+        ("--dags", plan.dags_folder),
         ("--simulator", plan.simulator),
         ("--compai-contract", plan.contract),
         ("--compai-events-fd", events_fd),
         ("--compai-lifeline-fd", lifeline_fd),
         *(("--scenario", name) for name in plan.names),
+        *(("--compai-only-dag", dag_id) for dag_id in plan.dag_ids if plan.is_another_folder),
     ]
     return [
         sys.executable,
         "-B",  # no __pycache__ in somebody's test folder
         "-m",
         "pytest",
-        str(plan.scenarios),
+        str(plan.scenarios_folder),
         "-p",
         plugin_name(),
         "-p",

@@ -7,11 +7,13 @@ from compai_kit.findings import Finding, make_finding
 from compai_kit.gate.calls import OTHER_SERVICES, call_findings, call_table
 from compai_kit.gate.model import (
     Answer,
+    Collected,
     Event,
     RunState,
     Scenario,
     ScenarioEnded,
     ScenarioResult,
+    Selection,
     StackFailed,
     StackReady,
     Step,
@@ -19,7 +21,7 @@ from compai_kit.gate.model import (
     TaskState,
     Verdict,
 )
-from compai_kit.report.words import counted
+from compai_kit.report.words import counted, listed
 
 Reproduce = Callable[[Scenario], str]
 
@@ -82,28 +84,60 @@ def coverage_findings(
     ]
 
 
+def selected(collected: Collected | None, parsed_only: Sequence[str] = ()) -> Selection:
+    """What the scenarios that ran are among those there are."""
+    if collected is None:
+        return Selection(chosen=0, of=0, parsed_only=tuple(parsed_only))
+    return Selection(
+        chosen=len(collected.chosen),
+        of=len(collected.all),
+        names=collected.names,
+        left_out=collected.left_out,
+        parsed_only=tuple(parsed_only),
+    )
+
+
 def scenario_step(
-    results: Sequence[ScenarioResult], findings: Sequence[Finding], *, boot_s: float
+    results: Sequence[ScenarioResult],
+    findings: Sequence[Finding],
+    *,
+    selection: Selection,
+    boot_s: float,
 ) -> Step:
     """The line about the scenarios."""
     counts = Counter(result.outcome for result in results)
     words = [f"{count} {outcome}" for outcome, count in counts.items()] or ["none ran"]
+    details = [", ".join(words)]
+    if selection.names:
+        details[0] += f" (chosen: {selection.chosen} of {selection.of})"
+    if boot_s:
+        details.append(f"Airflow booted in {boot_s:.1f} s")
+    if selection.parsed_only:
+        details.append(f"parsed only, for want of a scenario: {listed(selection.parsed_only)}")
+    if selection.left_out:
+        details.append(
+            f"left out: {counted(selection.left_out, 'scenario')} of DAGs that are not here"
+        )
     outcome: StepOutcome = "ok"
     if findings:
         outcome = "findings"
-    elif counts["skipped"] or counts["not run"] or not results:
+    elif counts["skipped"] or counts["not run"] or not (results or selection.parsed_only):
         outcome = "undecided"
-    boot = f"; Airflow booted in {boot_s:.1f} s" if boot_s else ""
-    return Step(name="scenarios", outcome=outcome, detail=", ".join(words) + boot)
+    return Step(name="scenarios", outcome=outcome, detail="; ".join(details))
 
 
-def calls_step(results: Sequence[ScenarioResult], findings: Sequence[Finding]) -> Step:
-    """The line about the calls."""
+def calls_step(
+    results: Sequence[ScenarioResult],
+    findings: Sequence[Finding],
+    *,
+    silence: StepOutcome = "not run",
+) -> Step:
+    """The line about the calls. `silence`: what it means when none was made."""
     table = [c for c in call_table(results) if c.operation not in OTHER_SERVICES]
     calls = sum(cell.calls for cell in table)
     operations = len({cell.operation for cell in table})
     if not calls:
-        return Step(name="calls", outcome="not run", detail="no call to Comp-AI was made")
+        return Step(name="calls", outcome=silence, detail="no call to Comp-AI was made")
     words = f"{counted(calls, 'call')} to {counted(operations, 'operation')} of Comp-AI"
     if findings:
         broken = sum(cell.violations for cell in table)
@@ -131,7 +165,9 @@ def verdict_of_session(events: Sequence[Event], *, reproduce: Reproduce) -> Verd
     boot_s = sum(event.stack.seconds for event in events if isinstance(event, StackReady))
     failed = scenario_findings(results, reproduce)
     breaches = call_findings(results, reproduce)
-    step = scenario_step(results, failed, boot_s=boot_s)
+    collected = next((event for event in events if isinstance(event, Collected)), None)
+    selection = selected(collected)
+    step = scenario_step(results, failed, selection=selection, boot_s=boot_s)
     for event in events:
         if isinstance(event, StackFailed):
             step = Step(name="scenarios", outcome="could not run", detail=event.reason)
@@ -140,6 +176,7 @@ def verdict_of_session(events: Sequence[Event], *, reproduce: Reproduce) -> Verd
         parsed=(),
         scenarios=results,
         findings=(*failed, *breaches),
+        selection=selection,
     )
 
 

@@ -75,6 +75,7 @@ def add_options(parser: pytest.Parser) -> None:
     group.addoption("--compai-lifeline-fd", type=int, help=argparse.SUPPRESS)
     group.addoption("--compai-keep", action="store_true", help=argparse.SUPPRESS)
     group.addoption("--compai-blocked-dag", action="append", default=[], help=argparse.SUPPRESS)
+    group.addoption("--compai-only-dag", action="append", default=[], help=argparse.SUPPRESS)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -93,6 +94,7 @@ class PluginSettings:
     lifeline_fd: int | None
     keep: bool
     blocked_dags: tuple[str, ...]
+    only_dags: tuple[str, ...]
 
     @property
     def wants_recorder(self) -> bool:
@@ -121,4 +123,5 @@ class PluginSettings:
             lifeline_fd=option("compai_lifeline_fd"),
             keep=option("compai_keep"),
             blocked_dags=tuple(option("compai_blocked_dag")),
+            only_dags=tuple(option("compai_only_dag")),
         )

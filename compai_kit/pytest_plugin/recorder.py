@@ -94,10 +94,17 @@ class Recorder:
     ) -> None:
         """Number the scenarios, choose by name, leave out those of DAGs that do not parse."""
         self._scenarios = scenarios_of(items)
-        every = tuple(self._scenarios.values())
+        every = tuple(s for s in self._scenarios.values() if self._is_of_these_dags(s))
         choice = choose(every, self._settings.names)
-        chosen = tuple(scenario for scenario in every if scenario.node in choice.nodes)
-        self.emit(Collected(all=every, chosen=chosen, unknown_names=choice.unknown))
+        self.emit(
+            Collected(
+                all=every,
+                chosen=tuple(scenario for scenario in every if scenario.node in choice.nodes),
+                unknown_names=choice.unknown,
+                names=self._settings.names,
+                left_out=len(self._scenarios) - len(every),
+            )
+        )
         if choice.unknown:
             known = ", ".join(f"{s.dag}/{s.name}" for s in every) or "none"
             raise pytest.UsageError(
@@ -122,6 +129,10 @@ class Recorder:
         if left_out:
             config.hook.pytest_deselected(items=left_out)
             items[:] = kept
+
+    def _is_of_these_dags(self, scenario: Scenario) -> bool:
+        only = self._settings.only_dags
+        return not only or scenario.dag is None or scenario.dag in only
 
     def pytest_collectreport(self, report: pytest.CollectReport) -> None:
         """A test file that does not import."""

@@ -10,7 +10,7 @@ from msgspec import Struct
 
 from compai_kit.findings import Finding
 from compai_kit.gate.calls import Cell, call_table
-from compai_kit.gate.model import Answer, Parsed, ScenarioResult, Step, Verdict
+from compai_kit.gate.model import Answer, Parsed, ScenarioResult, Selection, Step, Verdict
 from compai_kit.gate.verdict import answer
 
 SCHEMA: Literal["compai-gate-report/1"] = "compai-gate-report/1"
@@ -33,6 +33,8 @@ class Report(Struct, frozen=True, kw_only=True):
     airflow: Airflow | None
     scenarios: tuple[ScenarioResult, ...]
     calls: tuple[Cell, ...]
+    selection: Selection | None
+    """which scenarios the answer rests on"""
     findings: tuple[Finding, ...]
 
 
@@ -46,6 +48,7 @@ def report_of(verdict: Verdict) -> Report:
         airflow=Airflow(version=stack.version, boot_seconds=stack.seconds) if stack else None,
         scenarios=verdict.scenarios,
         calls=call_table(verdict.scenarios),
+        selection=verdict.selection,
         findings=verdict.findings,
     )
 

@@ -81,7 +81,13 @@ def answer_text(verdict: Verdict) -> Text:
 
 def _grounds(verdict: Verdict) -> str:
     """What a "yes" rests on."""
+    selection = verdict.selection
     grounds = [f"{counted(len(verdict.scenarios), 'scenario')} passed"]
+    if selection and selection.names:
+        grounds = [f"{selection.chosen} of {counted(selection.of, 'scenario')} (chosen) passed"]
+    if selection and selection.parsed_only:
+        some = counted(len(selection.parsed_only), "DAG")
+        grounds = [*(grounds if verdict.scenarios else []), f"{some} parsed only (no scenario)"]
     if verdict.parsed:  # a plain pytest run parses nothing
         dags = {dag for one in verdict.parsed for file in one.files for dag in file.dag_ids}
         versions = listed(one.airflow for one in verdict.parsed)

@@ -52,7 +52,7 @@ class Project:
 
     def pytest(self, *arguments: str) -> Done:
         options = ["-p", plugin_name(), "-p", "no:cacheprovider", "--color=no"]
-        return self._run([sys.executable, "-m", "pytest", *options, *arguments])
+        return self.run([sys.executable, "-m", "pytest", *options, *arguments])
 
     def gate_command(self, *arguments: str) -> list[str]:
         return [
@@ -67,7 +67,7 @@ class Project:
         ]
 
     def gate(self, *arguments: str) -> Done:
-        return self._run(self.gate_command(*arguments))
+        return self.run(self.gate_command(*arguments))
 
     @property
     def environment(self) -> dict[str, str]:
@@ -82,7 +82,7 @@ class Project:
             settings["PYTHONPATH"] = os.pathsep.join(entries)
         return {**os.environ, **settings}
 
-    def _run(self, command: list[str]) -> Done:
+    def run(self, command: list[str]) -> Done:
         done = subprocess.run(
             command,
             cwd=self.path,

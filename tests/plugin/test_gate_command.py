@@ -197,7 +197,100 @@ def test_other():
 """
     project.write({"dags/tiny.py": DAG, "scenarios/test_tiny.py": scenario_file(tests)})
     done = project.gate("--scenario", "TINY/Plain run").assert_code(0)
-    assert "1 scenario passed" in done.out
+    assert done.out.splitlines()[-1] == (
+        "YES: 1 DAG on Airflow 3.3.2, 1 of 2 scenarios (chosen) passed, no findings"
+    )
+
+
+class TestAnotherFolder:
+    """`--dags DIR`: every DAG there is parsed, and those that have a scenario are run."""
+
+    def test_dag_without_a_scenario_is_parsed_only(
+        self, project: Any, scenario_file: ScenarioFile
+    ) -> None:
+        project.write(
+            {
+                "mine/tiny.py": DAG,
+                "mine/other.py": DAG.replace("tiny", "other"),
+                "scenarios/test_tiny.py": scenario_file(GREEN),
+            }
+        )
+        done = project.gate("--dags=mine").assert_code(0)
+        assert done.out.splitlines()[-1] == (
+            "YES: 2 DAGs on Airflow 3.3.2, 1 scenario passed,"
+            " 1 DAG parsed only (no scenario), no findings"
+        )
+        assert "parsed only, for want of a scenario: other" in done.out
+
+    def test_scenario_of_a_dag_that_is_not_there_is_left_out(
+        self, project: Any, scenario_file: ScenarioFile
+    ) -> None:
+        tests = f"""{GREEN}
+@pytest.mark.scenario("elsewhere", "cannot pass here")
+def test_elsewhere():
+    raise AssertionError
+"""
+        project.write({"mine/tiny.py": DAG, "scenarios/test_tiny.py": scenario_file(tests)})
+        done = project.gate("--dags=mine").assert_code(0)
+        assert "left out: 1 scenario of DAGs that are not here" in done.out
+        assert "elsewhere" not in project.gate("--dags=mine", "--list").assert_code(0).out
+
+    def test_no_scenarios_no_recordings_and_still_an_answer(self, project: Any) -> None:
+        project.write({"mine/tiny.py": DAG})
+        command = [
+            word
+            for word in project.gate_command("--dags=mine", "--report=out")
+            if not word.startswith(("--scenarios", "--recordings"))
+        ]
+        done = project.run(command).assert_code(0)
+        assert re.search(r"contract +ok +\d+ operations; no recordings here", done.out)
+        assert done.out.splitlines()[-1] == (
+            "YES: 1 DAG on Airflow 3.3.2, 1 DAG parsed only (no scenario), no findings"
+        )
+        report = json.loads((project.path / "out" / "verdict.json").read_text("utf-8"))
+        assert report["selection"] == {
+            "chosen": 0,
+            "of": 0,
+            "names": [],
+            "left_out": 0,
+            "parsed_only": ["tiny"],
+        }
+
+    def test_own_folder_of_scenarios_that_holds_none_is_not_green(self, project: Any) -> None:
+        project.write({"mine/tiny.py": DAG, "scenarios/test_tiny.py": "import pytest\n"})
+        done = project.gate("--dags=mine").assert_code(1)
+        assert re.findall(r"^CK\d+", done.out, re.MULTILINE) == ["CK302"]
+
+    def test_own_dags_need_scenarios(self, project: Any) -> None:
+        project.write({"dags/tiny.py": DAG})
+        command = [w for w in project.gate_command() if not w.startswith("--scenarios")]
+        assert "CK302" in project.run(command).assert_code(1).out
+
+
+def test_what_is_refused_while_parsing_is_a_finding(
+    project: Any, scenario_file: ScenarioFile
+) -> None:
+    dag = f"import os\nX = os.environ.get('API_KEY')\n{DAG}"
+    project.write({"dags/tiny.py": dag, "scenarios/test_tiny.py": scenario_file(GREEN)})
+    done = project.gate().assert_code(1)
+    assert re.findall(r"^CK\d+", done.out, re.MULTILINE) == ["CK210"]
+    assert "dags/tiny.py:2" in done.out
+    assert "not run: tiny does not parse in this Airflow" in done.out
+
+
+def test_airflow_in_which_the_guard_is_blind_judges_nothing(
+    project: Any, scenario_file: ScenarioFile, tiny_airflow: Path
+) -> None:
+    """A release that moves what is guarded must not turn the gate green."""
+    [sdk] = (tiny_airflow.parents[1] / "lib").rglob("airflow/sdk/__init__.py")
+    text = sdk.read_text("utf-8")
+    project.write({"dags/tiny.py": DAG, "scenarios/test_tiny.py": scenario_file(GREEN)})
+    try:
+        sdk.write_text(text.replace("context._get_variable(key) or default", "default"), "utf-8")
+        done = project.gate().assert_code(3)
+    finally:
+        sdk.write_text(text, "utf-8")
+    assert "the gate cannot see this use at parse time: variable" in done.out
 
 
 def test_wrong_simulator_is_found(project: Any, scenario_file: ScenarioFile) -> None:

@@ -85,6 +85,16 @@ def test_support_package_comes_from_the_import_path_when_the_folder_has_none(
     assert "compai_dags/checks/one.py" not in manifest.files
 
 
+def test_support_packages_of_the_folders_own_are_deployed(dags: Path, tmp_path: Path) -> None:
+    for name in ("reports/__init__.py", "sql/one.sql", "tests/test_a.py", ".git/config"):
+        (dags / name).parent.mkdir(exist_ok=True)
+        (dags / name).touch()
+    manifest = build_bundle(tmp_path / "out", dags=dags)
+    assert {"reports/__init__.py", "sql/one.sql"} < manifest.files.keys()
+    assert not {"tests/test_a.py", ".git/config"} & manifest.files.keys()
+    assert manifest.dag_files == ("first.py", "second.py")
+
+
 def test_a_client_beside_the_dag_files_is_the_one_that_is_bundled(
     dags: Path, tmp_path: Path
 ) -> None:

@@ -15,6 +15,7 @@ from compai_kit.gate.model import (
     Scenario,
     ScenarioEnded,
     ScenarioResult,
+    Selection,
     StackFailed,
     Step,
     StepOutcome,
@@ -39,6 +40,9 @@ def _result(outcome: Outcome, *, name: str = "plain run", reason: str = "") -> S
     return ScenarioResult(
         scenario=_scenario(name), outcome=outcome, seconds=2.0, reason=reason, failed_at="t.py:9"
     )
+
+
+ALL = Selection(chosen=2, of=2)
 
 
 def _reproduce(scenario: Scenario) -> str:
@@ -112,18 +116,38 @@ class TestCoverage:
 class TestSteps:
     def test_line_counts_outcomes_and_names_the_boot(self) -> None:
         results = [_result("passed"), _result("passed", name="b")]
-        step = scenario_step(results, [], boot_s=12.34)
+        step = scenario_step(results, [], selection=ALL, boot_s=12.34)
         assert (step.outcome, step.detail) == ("ok", "2 passed; Airflow booted in 12.3 s")
 
     @pytest.mark.parametrize("outcome", ["skipped", "not run"])
     def test_scenario_that_did_not_run_leaves_doubt(
         self, outcome: Literal["skipped", "not run"]
     ) -> None:
-        assert scenario_step([_result(outcome)], [], boot_s=0).outcome == "undecided"
+        step = scenario_step([_result(outcome)], [], selection=ALL, boot_s=0)
+        assert step.outcome == "undecided"
 
     def test_finding_outranks_doubt(self) -> None:
         results = [_result("skipped"), _result("failed", name="b")]
-        assert scenario_step(results, [_finding()], boot_s=0).outcome == "findings"
+        step = scenario_step(results, [_finding()], selection=ALL, boot_s=0)
+        assert step.outcome == "findings"
+
+    def test_part_of_the_scenarios_is_called_a_part(self) -> None:
+        some = Selection(chosen=1, of=27, names=("plain run",), left_out=3)
+        step = scenario_step([_result("passed")], [], selection=some, boot_s=0)
+        assert step.detail == (
+            "1 passed (chosen: 1 of 27); left out: 3 scenarios of DAGs that are not here"
+        )
+
+    def test_dags_that_were_only_parsed_are_named(self) -> None:
+        parsed = Selection(chosen=0, of=0, parsed_only=("a", "b"))
+        step = scenario_step([], [], selection=parsed, boot_s=0)
+        assert (step.outcome, step.detail) == (
+            "ok",
+            "none ran; parsed only, for want of a scenario: a and b",
+        )
+
+    def test_nothing_at_all_leaves_doubt(self) -> None:
+        assert scenario_step([], [], selection=ALL, boot_s=0).outcome == "undecided"
 
     def test_calls_of_other_services_are_not_counted(self) -> None:
         call = Call(

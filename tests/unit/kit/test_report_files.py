@@ -17,6 +17,7 @@ from compai_kit.gate.model import (
     RunState,
     Scenario,
     ScenarioResult,
+    Selection,
     Stack,
     StackKept,
     Step,
@@ -77,6 +78,7 @@ VERDICT = Verdict(
         make_finding(code, where="x.py:3", expected="e", seen="s", fix="f", reproduce="r")
         for code in ("CK201", "CK301")
     ),
+    selection=Selection(chosen=3, of=27, names=("plain run", "down", "docker")),
     stack=STACK,
     kept=StackKept(stack=STACK, simulator_url="http://127.0.0.1:2"),
 )
@@ -104,6 +106,11 @@ class TestJson:
                 "violations": 0,
             }
         ]
+
+    def test_part_of_the_scenarios_is_called_a_part(self) -> None:
+        selection = json.loads(render_json(VERDICT))["selection"]
+        assert (selection["chosen"], selection["of"]) == (3, 27)
+        assert selection["names"] == ["plain run", "down", "docker"]
 
     def test_password_of_the_stack_is_left_out(self) -> None:
         assert b"of-this-stack" not in render_json(VERDICT)

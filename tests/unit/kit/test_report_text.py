@@ -2,6 +2,7 @@
 
 import io
 
+import msgspec
 import pytest
 from rich.console import Console
 
@@ -13,6 +14,7 @@ from compai_kit.gate.model import (
     ParsedFile,
     Scenario,
     ScenarioResult,
+    Selection,
     Step,
     Verdict,
 )
@@ -112,6 +114,29 @@ NO: 1 finding (CK301; `compai explain CODE` says more)
 def test_green_verdict_ends_with_yes_and_what_it_rests_on() -> None:
     last = _text(GREEN).splitlines()[-1]
     assert last == "YES: 1 DAG on Airflow 3.3.2, 1 scenario passed, no findings"
+
+
+@pytest.mark.parametrize(
+    ("selection", "words"),
+    [
+        (Selection(chosen=1, of=27, names=("plain run",)), "1 of 27 scenarios (chosen) passed"),
+        (
+            Selection(chosen=1, of=1, parsed_only=("b", "c")),
+            "1 scenario passed, 2 DAGs parsed only (no scenario)",
+        ),
+    ],
+)
+def test_yes_that_rests_on_a_part_says_so(selection: Selection, words: str) -> None:
+    last = _text(msgspec.structs.replace(GREEN, selection=selection)).splitlines()[-1]
+    assert last == f"YES: 1 DAG on Airflow 3.3.2, {words}, no findings"
+
+
+def test_yes_without_a_single_scenario_does_not_count_any() -> None:
+    parsed_only = Selection(chosen=0, of=0, parsed_only=("a",))
+    verdict = msgspec.structs.replace(GREEN, scenarios=(), selection=parsed_only)
+    assert _text(verdict).splitlines()[-1] == (
+        "YES: 1 DAG on Airflow 3.3.2, 1 DAG parsed only (no scenario), no findings"
+    )
 
 
 def test_step_that_could_not_run_gives_the_reason_in_one_line() -> None:
