@@ -15,11 +15,10 @@ from typing import Any
 
 import click
 
+from compai_kit.cli.exit_codes import ExitCode
 from compai_kit.contract.load import ContractError
 from compai_kit.simulator.app import SimulatorApp
 from compai_kit.simulator.server import serve
-
-EXIT_COULD_NOT_RUN = 3
 
 
 @click.command()
@@ -65,7 +64,7 @@ def simulate(
     except (OSError, ValueError, ContractError) as error:
         # SeedError, SettingsError and broken JSON are ValueErrors.
         click.echo(f"compai simulate: {error}", err=True)
-        sys.exit(EXIT_COULD_NOT_RUN)
+        sys.exit(ExitCode.COULD_NOT_RUN)
 
 
 def _read(file: Path) -> dict[str, Any]:

@@ -19,7 +19,7 @@ from compai_kit.contract.load import Contract, ContractInvalidError, load_contra
 from compai_kit.contract.match import match_operation
 from compai_kit.contract.recordings import Recorded, RecordingsError, load_recordings
 from compai_kit.contract.validate import Violation, request_violations, response_violations
-from compai_kit.findings import Finding
+from compai_kit.findings import Finding, make_finding
 
 LENIENCIES_FILE = "leniencies.yaml"
 
@@ -88,16 +88,17 @@ class Conformance:
         )
 
 
-def contract_findings(contract_path: Path, recordings: Path) -> list[Finding]:
+def contract_findings(contract_path: Path, recordings: Path | None) -> list[Finding]:
     """Everything that is wrong with the contract, by itself (CK101) and against the recordings.
 
     Raises ContractUnreadableError and RecordingsError for input that cannot be read at all.
     """
-    reproduce = shlex.join(
-        ["compai", "gate", "--contract", str(contract_path), "--recordings", str(recordings)]
-    )
+    command = ["compai", "gate", "--contract", str(contract_path)]
+    reproduce = shlex.join([*command, *(["--recordings", str(recordings)] if recordings else [])])
     try:
         contract = load_contract(contract_path)
+        if recordings is None:
+            return []
         conformance = check_recordings(
             contract, load_recordings(recordings), load_leniencies(recordings)
         )
@@ -160,18 +161,15 @@ def check_recordings(
 
 _BREACH_TEXTS = {
     "CK102": (
-        "A recorded response does not conform to the contract",
         "what the service answered conforms: recorded truth outranks the document",
         "describe in {contract} what was recorded; never edit a recording",
     ),
     "CK103": (
-        "A request that the service accepted does not conform to the contract",
         "an accepted request conforms, or is listed as a leniency of the service",
         "describe the request in {contract}; only what nobody should rely on belongs in "
         "leniencies.yaml, with the reason",
     ),
     "CK106": (
-        "A recorded call belongs to another operation by the contract",
         "method and path lead to the operation that was recorded",
         "correct path, method or operationId in {contract}",
     ),
@@ -191,11 +189,10 @@ def _breach_findings(
             breach
         )
     for (code, operation, status, text), breaches in groups.items():
-        title, expected, fix = _BREACH_TEXTS[code]
+        expected, fix = _BREACH_TEXTS[code]
         others = len({breach.recorded.name for breach in breaches}) - 1
-        yield Finding(
-            code=code,
-            title=title,
+        yield make_finding(
+            code,
             where=f"{operation}{f' {status}' if status else ''}, {breaches[0].recorded.name}"
             + (f" and {others} more" if others else ""),
             expected=expected,
@@ -206,9 +203,8 @@ def _breach_findings(
 
 
 def _invalid(source: str, problem: str, reproduce: str) -> Finding:
-    return Finding(
-        code="CK101",
-        title="The contract is not valid",
+    return make_finding(
+        "CK101",
         where=source,
         expected="a valid OpenAPI 3.1 document with x-retry and x-timeout-seconds per operation",
         seen=problem,
@@ -218,9 +214,8 @@ def _invalid(source: str, problem: str, reproduce: str) -> Finding:
 
 
 def _stale(leniency: Leniency, recordings: Path, reproduce: str) -> Finding:
-    return Finding(
-        code="CK104",
-        title="A listed leniency is not needed",
+    return make_finding(
+        "CK104",
         where=leniency.name,
         expected="every entry names an accepted request that the contract refuses",
         seen="there is no such accepted request, or it conforms",
@@ -230,9 +225,8 @@ def _stale(leniency: Leniency, recordings: Path, reproduce: str) -> Finding:
 
 
 def _unrecorded(operation: str, contract: Contract, reproduce: str) -> Finding:
-    return Finding(
-        code="CK105",
-        title="Nothing recorded proves an operation of the contract",
+    return make_finding(
+        "CK105",
         where=operation,
         expected="at least one recorded call of every operation",
         seen="no recording has this operation",
