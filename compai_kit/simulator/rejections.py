@@ -221,7 +221,8 @@ def _from_array(items: list[Any], spec: BodySpec, where: str) -> dict[str, Any]:
     values: dict[str, Any] = {}
     for index, field in enumerate(spec.fields):
         if index == len(items):
-            expected = f"struct {spec.struct} with {len(spec.fields)} elements"
+            plural = "" if len(spec.fields) == 1 else "s"
+            expected = f"struct {spec.struct} with {len(spec.fields)} element{plural}"
             raise _bad_type(where, f"invalid length {index}, expected {expected}")
         values[field.name] = _field_value(items[index], field, where)
     if len(items) > len(spec.fields):

@@ -8,6 +8,7 @@ import pytest
 
 from compai_kit.simulator.operations.control_tests import RESULT_BODY
 from compai_kit.simulator.operations.integrations import GITHUB_BODY
+from compai_kit.simulator.operations.scan import SCAN_BODY
 from compai_kit.simulator.rejections import (
     MAX_BODY_BYTES,
     RejectedError,
@@ -196,6 +197,56 @@ def test_or_refused(query: str, detail: str) -> None:
     with pytest.raises(RejectedError) as caught:
         query_values(query, {"limit": "u32"})
     assert caught.value.text == f"Failed to deserialize query string: {detail}"
+
+
+@pytest.mark.parametrize(
+    ("query", "value"),
+    [("", None), ("name=", ""), ("name=%20a+b", " a b"), ("name=%FF", "\ufffd"), ("name", "")],
+)
+def test_a_text_in_a_query_is_taken_as_it_is(query: str, value: str | None) -> None:
+    assert query_values(query, {"name": "string"}) == {"name": value}
+    with pytest.raises(RejectedError, match="duplicate field `name`"):
+        query_values("name=&name=", {"name": "string"})
+
+
+@pytest.mark.parametrize(
+    ("body", "documents"),
+    [
+        ('{"control_id":1,"documents":[]}', []),
+        ('{"control_id":1,"documents":[{"url":"u"}]}', [{"url": "u", "type": None}]),
+        ('[1,[["u",null],{"url":"v","x":1}]]', [{"url": u, "type": None} for u in "uv"]),
+    ],
+)
+def test_a_list_of_structs_is_read(body: str, documents: list[Any]) -> None:
+    expected = {"control_id": 1, "documents": documents}
+    assert json_body(JSON, body.encode(), SCAN_BODY) == expected
+
+
+@pytest.mark.parametrize(
+    ("documents", "status", "text"),
+    [
+        ("null", 422, NO_STRUCT + "documents: invalid type: null, expected a sequence"),
+        ("{}", 422, NO_STRUCT + "documents: invalid type: map, expected a sequence"),
+        ("[{}]", 422, NO_STRUCT + "documents[0]: missing field `url`"),
+        (
+            '[{"url":"u"},null]',
+            422,
+            NO_STRUCT + "documents[1]: invalid type: null, expected struct ScanDocumentItem",
+        ),
+        (
+            '[{"url":1}]',
+            422,
+            NO_STRUCT + "documents[0].url: invalid type: integer `1`, expected a string",
+        ),
+        ('[["u",null,1]]', 400, NO_JSON + "trailing characters"),
+        ('[{"url":"\\ud800"}]', 400, NO_JSON + "documents[0].url: invalid unicode code point"),
+    ],
+)
+def test_or_refused_with_the_place(documents: str, status: int, text: str) -> None:
+    body = f'{{"control_id":1,"documents":{documents}}}'
+    with pytest.raises(RejectedError) as caught:
+        json_body(JSON, body.encode(), SCAN_BODY)
+    assert (caught.value.status, caught.value.text) == (status, text)
 
 
 def test_an_i64_can_be_too_small_as_well() -> None:

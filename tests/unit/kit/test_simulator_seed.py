@@ -121,6 +121,18 @@ def test_ids_come_from_the_sequence_unless_given() -> None:
             "seed: evidence[0]: control_id 2 is not among the controls",
         ),
         (
+            seed(requirements=[{"framework_id": 1, "code": "A-1"}]),
+            "seed: requirements[0]: framework_id 1 is not among the frameworks",
+        ),
+        (
+            seed(control_requirements=[{"control_id": 1}]),
+            "seed: control_requirements[0]: expected an object with control_id and requirement_id",
+        ),
+        (
+            seed(control_requirements=[{"control_id": 1, "requirement_id": 2}]),
+            "seed: control_requirements[0]: requirement_id 2 is not among the requirements",
+        ),
+        (
             seed(controls=[CONTROL | {"created_at": "yesterday"}]),
             "seed: controls[0].created_at: Invalid isoformat string: 'yesterday'",
         ),
@@ -150,6 +162,31 @@ def test_a_dump_loads_again_on_another_day() -> None:
     assert again.remediation_tasks == first.remediation_tasks
     later = load_seed(dump, now=NOW + timedelta(days=3))
     assert later.remediation_tasks[1].due_date == date(2027, 3, 14)
+
+
+def test_requirements_belong_to_frameworks_and_controls_cover_them() -> None:
+    database = load_seed(
+        seed(
+            frameworks=[{"slug": "b", "name": "B"}, {"slug": "a", "name": "A"}],
+            requirements=[
+                {"framework_id": 1, "code": "2"},
+                {"framework_id": 1, "code": "1"},
+                {"framework_id": 2, "code": "9"},
+            ],
+            control_requirements=[
+                {"control_id": 1, "requirement_id": 1},
+                {"control_id": 1, "requirement_id": 3},
+            ],
+        ),
+        now=NOW,
+    )
+    listed = [(slug, row.code) for slug, row in database.all_requirements(framework=None)]
+    assert listed == [("a", "9"), ("b", "1"), ("b", "2")]
+    covered = [(slug, row.code) for slug, row in database.covered_requirements(1)]
+    assert covered == [("a", "9"), ("b", "2")]
+    again = load_seed(dump_state(database, now=NOW), now=NOW)
+    assert again.control_requirements == database.control_requirements
+    assert again.copy().all_requirements(framework="b") == database.all_requirements(framework="b")
 
 
 def test_the_empty_seed_is_a_seed() -> None:

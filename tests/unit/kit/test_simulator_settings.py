@@ -7,7 +7,8 @@ from typing import Any
 import pytest
 
 from compai_kit.simulator.settings import DEFAULTS, SettingsError, build_settings, merged
-from compai_kit.simulator.upstreams import Collected, UpstreamError
+from compai_kit.simulator.upstreams import Collected, UpstreamError, aws, model, okta
+from compai_kit.simulator.upstreams.check import check_upstreams
 from compai_kit.simulator.upstreams.github import check_repositories, collect
 
 
@@ -160,3 +161,110 @@ def test_an_unknown_repository_is_missing_and_an_unreachable_github_is_not_asked
     unreachable = build_settings({"github": {"reachable": False}}).github
     with pytest.raises(UpstreamError, match="fetch repo"):
         collect(unreachable, owner="o", repo="r", evidence_type="branch_protection")
+
+
+@pytest.mark.parametrize(
+    ("raw", "message"),
+    [
+        ({"okta": {"users": {}}}, "settings.okta.users: expected a list, got an object"),
+        ({"okta": {"failure": "x"}}, "settings.okta.failure: expected empty or one of denied,"),
+        (
+            {"okta": {"users": [{"login": "a"}]}},
+            "settings.okta.users[0]: expected an object with login and status",
+        ),
+        ({"okta": {"groups": [1]}}, "settings.okta.groups: expected a list of names"),
+        (
+            {"aws": {"summary": {"Keys": 1}}},
+            "settings.aws.summary.Keys: expected a number for one of Users,",
+        ),
+        ({"aws": {"summary": {"Users": "1"}}}, "settings.aws.summary.Users: expected a number for"),
+        ({"model": {"failure": "silent"}}, "settings.model.failure: expected empty or one of"),
+    ],
+)
+def test_so_is_an_upstream_that_would_be_misread(raw: dict[str, Any], message: str) -> None:
+    with pytest.raises(SettingsError) as caught:
+        check_upstreams(build_settings(raw))
+    assert str(caught.value).startswith(message)
+
+
+def okta_settings(**section: Any) -> Any:
+    return build_settings({"okta": {"domain": "org.okta.test", "has_token": True, **section}}).okta
+
+
+@pytest.mark.parametrize(
+    ("evidence_type", "description", "path"),
+    [
+        ("org_summary", "Okta org: Org. IdP integration for identity and access.", "org"),
+        (
+            "users_snapshot",
+            "Okta users snapshot: 7 users (6 active). Sample logins: u0, u1, u2, u3, u4.",
+            "admin/users",
+        ),
+        ("groups_snapshot", "Okta groups snapshot: 0 groups. Sample: —.", "admin/groups"),
+    ],
+)
+def test_okta_is_described_with_counts_and_samples(
+    evidence_type: Any, description: str, path: str
+) -> None:
+    users = [{"login": f"u{n}", "status": "SUSPENDED" if n == 6 else "ACTIVE"} for n in range(7)]
+    found = okta.collect(okta_settings(organisation="Org", users=users), evidence_type)
+    assert found == Collected(description, f"https://org.okta.test/{path}")
+
+
+def test_okta_sees_one_page_of_users() -> None:
+    users = [{"login": f"u{n}", "status": "ACTIVE"} for n in range(250)]
+    found = okta.collect(okta_settings(users=users), "users_snapshot")
+    assert found.description.startswith("Okta users snapshot: 200 users (200 active).")
+
+
+@pytest.mark.parametrize(
+    ("failure", "detail"),
+    [("denied", "Okta users API error"), ("unreachable", "fetch Okta users")],
+)
+def test_what_okta_does_wrong_has_a_name(failure: str, detail: str) -> None:
+    with pytest.raises(UpstreamError, match=f"^{detail}$"):
+        okta.collect(okta_settings(failure=failure), "users_snapshot")
+
+
+def test_okta_asks_for_what_is_missing() -> None:
+    both = "Set OKTA_DOMAIN and OKTA_API_TOKEN to collect evidence from Okta"
+    assert okta.missing(build_settings({}).okta) == both
+    assert okta.missing(okta_settings(has_token=False)) == "Set OKTA_API_TOKEN"
+    assert okta.missing(okta_settings()) is None
+
+
+def test_aws_shows_a_dash_for_what_it_is_not_told() -> None:
+    section = {"answers": True, "summary": {"Users": 12, "AccountMFAEnabled": 0}}
+    found = aws.collect(build_settings({"aws": section}).aws)
+    assert found.description == (
+        "AWS IAM summary: Users=12, Groups=—, Roles=—, AccountMFAEnabled=0, MFADevicesInUse=—."
+        " Region: default."
+    )
+    with pytest.raises(UpstreamError, match="GetAccountSummary API error"):
+        aws.collect(build_settings({}).aws)
+
+
+@pytest.mark.parametrize(
+    ("section", "text", "name"),
+    [
+        ({"answer": "Do this.", "name": "m"}, "Do this.", "m"),
+        ({"answer": "", "name": "m"}, "", "m"),
+        ({"failure": "unreachable"}, model.CANNED, "mock-model (Ollama unavailable)"),
+    ],
+)
+def test_the_model_or_a_canned_text_answers(section: dict[str, Any], text: str, name: str) -> None:
+    assert model.generate(build_settings({"model": section}).model) == model.Answer(text, name)
+
+
+@pytest.mark.parametrize(
+    ("failure", "detail"),
+    [
+        ("unreachable", "Ollama generate request"),
+        ("error", "Ollama returned 500 Internal Server Error: no memory"),
+        ("garbled", "parse Ollama response"),
+    ],
+)
+def test_without_the_canned_text_its_failure_has_a_name(failure: str, detail: str) -> None:
+    section = {"failure": failure, "failure_body": "no memory", "fallback_to_mock": False}
+    with pytest.raises(UpstreamError, match=f"^{detail}$"):
+        model.generate(build_settings({"model": section}).model)
