@@ -6,7 +6,7 @@ from typing import Unpack
 
 import click
 
-from compai_kit.cli.gate_run import list_scenarios, run
+from compai_kit.cli.gate_run import FORMATS, Format, list_scenarios, run
 from compai_kit.gate.plan import (
     DEFAULT_DAGS,
     DEFAULT_IMPORT_BUDGET,
@@ -15,6 +15,7 @@ from compai_kit.gate.plan import (
     PlanOptions,
 )
 from compai_kit.gate.targets import TargetError, plan_for
+from compai_kit.report.github import wanted_here
 
 _FOLDER = click.Path(exists=True, file_okay=False, path_type=Path)
 _FILE = click.Path(exists=True, dir_okay=False, path_type=Path)
@@ -53,7 +54,21 @@ _FILE = click.Path(exists=True, dir_okay=False, path_type=Path)
 @click.option(
     "--report",
     type=click.Path(file_okay=False, path_type=Path),
-    help="Write verdict.txt, verdict.json, junit.xml and pytest.log into this folder.",
+    help="Write verdict.txt, .json, .sarif, junit.xml and pytest.log into this folder.",
+)
+@click.option(
+    "--format",
+    "form",
+    type=click.Choice(FORMATS),
+    default=FORMATS[0],
+    show_default=True,
+    help="What the verdict on stdout looks like.",
+)
+@click.option(
+    "--annotations/--no-annotations",
+    default=None,
+    help="Print findings as GitHub annotations on stderr as well."
+    "  [default: when GITHUB_ACTIONS=true]",
 )
 @click.option(
     "--airflow-version",
@@ -86,6 +101,8 @@ def gate(
     only_list: bool,
     versions: tuple[str, ...],
     python: Path | None,
+    form: Format,
+    annotations: bool | None,
     **options: Unpack[PlanOptions],
 ) -> None:
     """Judge the DAGs: contract, parsing, scenarios on a real Airflow, every call they make.
@@ -97,4 +114,6 @@ def gate(
         plan = plan_for(versions=versions, python=python, **options)
     except TargetError as error:
         raise click.UsageError(str(error)) from error
-    sys.exit(list_scenarios(plan) if only_list else run(plan))
+    if only_list:
+        sys.exit(list_scenarios(plan))
+    sys.exit(run(plan, form=form, annotated=wanted_here() if annotations is None else annotations))

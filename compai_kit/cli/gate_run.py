@@ -3,6 +3,7 @@
 import signal
 import sys
 from contextlib import ExitStack
+from typing import Literal, get_args
 
 import click
 from rich.console import Console
@@ -17,7 +18,11 @@ from compai_kit.gate.scenarios import collect
 from compai_kit.gate.verdict import answer
 from compai_kit.report.console import make_console
 from compai_kit.report.files import write_report
+from compai_kit.report.github import annotations
+from compai_kit.report.json import render_json
+from compai_kit.report.junit import render_junit
 from compai_kit.report.progress import Progress
+from compai_kit.report.sarif import render_sarif
 from compai_kit.report.text import print_verdict
 
 EXIT_CODES: dict[Answer, ExitCode] = {
@@ -28,7 +33,12 @@ EXIT_CODES: dict[Answer, ExitCode] = {
 }
 
 
-def run(plan: GatePlan) -> ExitCode:
+Format = Literal["text", "json", "sarif", "junit"]
+FORMATS: tuple[Format, ...] = get_args(Format)
+_RENDERED = {"json": render_json, "sarif": render_sarif, "junit": render_junit}
+
+
+def run(plan: GatePlan, *, form: Format = "text", annotated: bool = False) -> ExitCode:
     """The whole gate. Raises click.UsageError for a scenario that does not exist."""
     out, err = make_console(sys.stdout), make_console(sys.stderr)
     signal.signal(signal.SIGTERM, signal.default_int_handler)  # clean up as after Ctrl-C
@@ -39,11 +49,17 @@ def run(plan: GatePlan) -> ExitCode:
             with Progress(err) as progress:
                 gated = running.enter_context(gate_run(plan, listen=progress.hear))
             verdict = gated.verdict
-            print_verdict(verdict, out)
+            if form == "text":
+                print_verdict(verdict, out)
+            else:
+                sys.stdout.write(_RENDERED[form](verdict).decode())
+            if annotated:  # on stderr: what a program reads on stdout stays one document
+                for line in annotations(verdict):
+                    err.print(line, soft_wrap=True)
             if plan.report:
                 write_report(verdict, plan.report, pytest_output=gated.pytest_output)
             if verdict.kept:
-                _wait(verdict.kept, out, err)
+                _wait(verdict.kept, out if form == "text" else err, err)
     except KeyboardInterrupt:
         err.print("interrupted")
         return ExitCode.UNDECIDED

@@ -142,6 +142,10 @@ class Verdict(Struct, frozen=True, kw_only=True):
     stack: Stack | None = None
     kept: "StackKept | None" = None
     selection: Selection | None = None
+    dags: str = "dags"
+    """the folder with the DAG files"""
+    contract: str = ""
+    """the contract's file"""
 
 
 class StepStarted(Struct, frozen=True, kw_only=True, tag=True):

@@ -11,7 +11,7 @@ from dataclasses import dataclass
 
 from compai_kit.airflow_stack.errors import AirflowStackError
 from compai_kit.bundle import BundleError
-from compai_kit.contract.load import ContractError
+from compai_kit.contract.load import ContractError, default_path
 from compai_kit.contract.recordings import RecordingsError
 from compai_kit.findings import Finding
 from compai_kit.gate.calls import call_findings
@@ -99,6 +99,8 @@ class _GateRun:
             stack=self._scenarios.stack,
             kept=self._scenarios.kept,
             selection=self._selection(),
+            dags=str(self._plan.dags_folder),
+            contract=str(self._plan.contract or default_path()),
         )
 
     def _selection(self) -> Selection | None:

@@ -62,7 +62,7 @@ def add_options(parser: pytest.Parser) -> None:
         "--compai-report",
         metavar="DIR",
         type=Path,
-        help="write verdict.json, verdict.txt and junit.xml into this folder",
+        help="write verdict.txt, .json and .sarif and junit.xml into this folder",
     )
     group.addoption(
         "--require",

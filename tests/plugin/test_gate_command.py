@@ -293,6 +293,48 @@ def test_airflow_in_which_the_guard_is_blind_judges_nothing(
     assert "the gate cannot see this use at parse time: variable" in done.out
 
 
+class TestForms:
+    BAD = f"import os\nX = os.environ.get('API_KEY')\n{DAG}"
+
+    @pytest.fixture(autouse=True)
+    def _outside_of_github(self, monkeypatch: pytest.MonkeyPatch) -> None:
+        monkeypatch.delenv("GITHUB_ACTIONS", raising=False)
+
+    @pytest.fixture
+    def bad(self, project: Any) -> Any:
+        project.write({"mine/tiny.py": self.BAD})
+        return project
+
+    def _gate(self, project: Any, *options: str) -> Any:
+        command = project.gate_command("--dags=mine", *options)
+        command = [word for word in command if not word.startswith(("--scenarios", "--recordings"))]
+        return project.run(command).assert_code(1)
+
+    def test_stdout_is_one_document(self, bad: Any) -> None:
+        sarif = json.loads(self._gate(bad, "--format=sarif", "--annotations").out)
+        [result] = sarif["runs"][0]["results"]
+        assert result["ruleId"] == "CK210"
+        uri = result["locations"][0]["physicalLocation"]["artifactLocation"]["uri"]
+        assert uri == "mine/tiny.py"
+
+    @pytest.mark.parametrize(
+        ("form", "start"), [("json", "{"), ("junit", "<?xml "), ("text", "contract ")]
+    )
+    def test_other_forms(self, bad: Any, form: str, start: str) -> None:
+        done = self._gate(bad, f"--format={form}")
+        assert done.out.startswith(start)
+        assert "::error" not in done.out + done.err
+
+    def test_annotations_come_by_themselves_in_a_github_workflow(
+        self, bad: Any, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        monkeypatch.setenv("GITHUB_ACTIONS", "true")
+        done = self._gate(bad)
+        [line] = [line for line in done.err.splitlines() if line.startswith("::")]
+        assert line.startswith("::error file=mine/tiny.py,line=2,title=CK210 Secret read while")
+        assert "::error" not in self._gate(bad, "--no-annotations").err
+
+
 def test_wrong_simulator_is_found(project: Any, scenario_file: ScenarioFile) -> None:
     """A twin whose answers are outside its contract turns the gate red though the test passes."""
     twin = """

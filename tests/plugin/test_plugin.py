@@ -187,6 +187,7 @@ def test_one(simulator):
     assert {p.name for p in (project.path / "out").iterdir()} == {
         "junit.xml",
         "verdict.json",
+        "verdict.sarif",
         "verdict.txt",
     }
 

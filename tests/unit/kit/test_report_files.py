@@ -167,5 +167,5 @@ class TestJunit:
 def test_report_folder_has_every_form(tmp_path: Path) -> None:
     write_report(VERDICT, tmp_path / "new" / "folder", pytest_output="collected 3 items\n")
     written = sorted(path.name for path in (tmp_path / "new" / "folder").iterdir())
-    assert written == ["junit.xml", "pytest.log", "verdict.json", "verdict.txt"]
+    assert written == ["junit.xml", "pytest.log", "verdict.json", "verdict.sarif", "verdict.txt"]
     assert "NO: 2 findings" in (tmp_path / "new" / "folder" / "verdict.txt").read_text("utf-8")
