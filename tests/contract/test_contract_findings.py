@@ -66,6 +66,7 @@ def test_a_missing_result_in_a_request_is_found(document: dict[str, Any], tmp_pa
     assert "leniencies.yaml" in finding.fix
 
 
+@pytest.mark.slow
 def test_every_single_enum_value_and_constant_is_needed(document: dict[str, Any]) -> None:
     """Each value of each closed set is taken away in turn; the recordings notice every time."""
     recordings, leniencies = load_recordings(RECORDINGS), load_leniencies(RECORDINGS)

@@ -13,6 +13,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
+import pytest
 import schemathesis
 from schemathesis.engine import events, from_schema
 
@@ -22,6 +23,8 @@ from compai_kit.simulator.app import SimulatorApp, create_app
 from compai_kit.simulator.operations.call import Call
 from compai_kit.simulator.routing import ROUTES
 from compai_kit.simulator.server import serve
+
+pytestmark = pytest.mark.slow
 
 SEED_FILE = Path(__file__).parents[1] / "data" / "recorded.seed.json"
 TOKEN = "a-token-of-the-fuzzer"

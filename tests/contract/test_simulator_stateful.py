@@ -32,6 +32,8 @@ from compai_kit.simulator.app import SimulatorApp
 from compai_kit.simulator.operations.call import Call
 from compai_kit.simulator.text import trimmed
 
+pytestmark = pytest.mark.slow
+
 TOKEN = "static-token"
 SETTINGS: dict[str, Any] = {
     "static_tokens": [TOKEN],

@@ -206,6 +206,7 @@ def test_the_contract_refuses_every_damage_that_no_reason_allows(
     assert tally.must_be_refused > 10_000
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("loosen", "survivor"),
     [
