@@ -31,7 +31,7 @@ from compai_kit.simulator.server import serve
 @click.option(
     "--settings",
     type=click.Path(path_type=Path),
-    help="JSON file: rate_limit, github, keycloak, static_tokens.",
+    help="JSON file: rate_limit, github, okta, aws, model, keycloak, static_tokens, database.",
 )
 @click.option(
     "--port",
