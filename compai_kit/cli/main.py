@@ -8,6 +8,7 @@ from types import TracebackType
 
 import click
 
+from compai_kit.cli.entry import missing_extra
 from compai_kit.cli.exit_codes import ExitCode
 
 # name → (module, attribute, help); the help stands here so that `compai --help` imports none.
@@ -79,7 +80,10 @@ def _crash_is_could_not_run(
 ) -> bool:
     """Python ends a crash with 1, which our table gives to findings."""
     if kind is not None and issubclass(kind, Exception):
-        traceback.print_exception(kind, error, trace)
+        if text := missing_extra(error):
+            click.echo(text, err=True)
+        else:
+            traceback.print_exception(kind, error, trace)
         sys.exit(ExitCode.COULD_NOT_RUN)
     return False
 
