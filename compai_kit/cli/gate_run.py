@@ -82,7 +82,8 @@ def list_scenarios(plan: GatePlan) -> ExitCode:
         return ExitCode.FINDINGS
     table = Table.grid(padding=(0, 2))
     for scenario in scenarios:
-        table.add_row(*map(Text, (scenario.dag or "-", scenario.name, scenario.where)))
+        words = (scenario.dag or "-", scenario.name, scenario.promise, scenario.where)
+        table.add_row(*map(Text, words))
     make_console(sys.stdout).print(table)
     return ExitCode.OK
 

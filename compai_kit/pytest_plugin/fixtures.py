@@ -10,7 +10,7 @@ from compai_kit.pytest_plugin.options import PluginSettings
 from compai_kit.pytest_plugin.stash import EVIDENCE, RECORDER
 
 if TYPE_CHECKING:
-    from compai_kit.airflow_stack.processes import ProcessStack
+    from compai_kit.airflow_stack.instance import AirflowStack
     from compai_kit.pytest_plugin.evidence import Evidence
     from compai_kit.pytest_plugin.runner import DagRunner
     from compai_kit.pytest_plugin.world import RecordingControl, SimulatedCompAI
@@ -34,7 +34,7 @@ def simulated_comp_ai(request: pytest.FixtureRequest) -> "Iterator[SimulatedComp
 @pytest.fixture(scope="session")
 def airflow_stack(
     request: pytest.FixtureRequest, simulated_comp_ai: "SimulatedCompAI"
-) -> "Iterator[ProcessStack]":
+) -> "Iterator[AirflowStack]":
     """A real Airflow that runs the bundle of --dags, booted once per session (about 15 s).
 
     Its Variables point the DAGs at the session's simulator. `airflow_stack.api` drives it.
@@ -84,7 +84,7 @@ def simulator(
 
 @pytest.fixture
 def run_dag(
-    airflow_stack: "ProcessStack",
+    airflow_stack: "AirflowStack",
     simulated_comp_ai: "SimulatedCompAI",
     simulator: "RecordingControl",  # noqa: ARG001 - resets the simulator first
     _compai_evidence: "Evidence",

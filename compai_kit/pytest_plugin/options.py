@@ -8,19 +8,12 @@ import pytest
 
 DEFAULT_DAGS = Path("dags")
 DEFAULT_SIMULATOR = "compai_kit.simulator.app:create_app"
-BACKENDS = ("processes",)
 REQUIREMENTS = ("docker",)
 
 
 def add_options(parser: pytest.Parser) -> None:
     """One group in `pytest --help`; the hidden ones are how `compai gate` drives its pytest."""
     group = parser.getgroup("compai", "DAG scenarios on a real Airflow against the simulator")
-    group.addoption(
-        "--airflow",
-        choices=BACKENDS,
-        default=BACKENDS[0],
-        help="how Airflow runs: processes (default; no Docker)",
-    )
     group.addoption(
         "--airflow-version",
         metavar="V",

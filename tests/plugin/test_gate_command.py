@@ -186,7 +186,8 @@ def test_list_runs_nothing(project: Any, scenario_file: ScenarioFile) -> None:
     tests = scenario_file(f"{GREEN}\nopen('ran', 'w')\n".replace("open", "if False: open"))
     project.write({"dags/tiny.py": DAG, "scenarios/test_tiny.py": tests})
     done = project.gate("--list").assert_code(0)
-    assert re.fullmatch(r"tiny +plain run +scenarios/test_tiny\.py:\d+ *\n", done.out)
+    words = r"tiny +plain run +Comp-AI answers\. +scenarios/test_tiny\.py:\d+ *\n"
+    assert re.fullmatch(words, done.out)
 
 
 def test_chosen_scenario_runs_alone(project: Any, scenario_file: ScenarioFile) -> None:

@@ -14,10 +14,13 @@ EVERYONE = {"__future__"}
 MAY_IMPORT = {
     "compai_client": {"compai_client", "requests", "msgspec"},
     "dags/compai_dags": {"compai_dags", "compai_client", "requests", "msgspec"},
-    "compai_kit/simulator": {"compai_kit", "werkzeug", "requests"},
+    "compai_kit/simulator": {"compai_kit", "werkzeug"},
 }
 # The only module of compai_dags that knows Airflow; tracing is a dependency of Airflow itself.
 ADAPTER = "dags/compai_dags/airflow_adapter.py"
+# The only module of the simulator that is not in it: it steers one from outside.
+CONTROL = "compai_kit/simulator/control.py"
+INSIDE_AIRFLOW = "compai_kit/gate/inside"
 DAG_FILES = {"airflow", "compai_dags", "compai_client"}
 
 
@@ -54,7 +57,10 @@ def sources(folder: str) -> list[Path]:
 def test_package_imports_only_what_it_may(folder: str) -> None:
     found = []
     for path in sources(folder):
-        extra = {"airflow", "opentelemetry"} if path == ROOT / ADAPTER else set()
+        extra = {
+            ROOT / ADAPTER: {"airflow", "opentelemetry"},
+            ROOT / CONTROL: {"requests"},
+        }.get(path, set())
         found += forbidden(path, MAY_IMPORT[folder] | extra)
     assert found == []
 
@@ -74,6 +80,30 @@ def test_simulator_never_sees_client_or_dag_code() -> None:
         or (name.startswith("compai_kit.") and name.split(".")[1] not in {"simulator", "contract"})
     ]
     assert found == []
+
+
+def test_kit_imports_neither_airflow_nor_the_dags_support() -> None:
+    """It judges them from outside; the bundle finds compai_dags by name, to copy it."""
+    found = [
+        f"{path.relative_to(ROOT)}:{line} imports {name}"
+        for path in sources("compai_kit")
+        for line, name in imported(path)
+        if name.split(".")[0] in {"airflow", "compai_dags", "dags"}
+    ]
+    assert found == []
+
+
+def test_what_runs_inside_airflow_imports_only_itself_and_the_standard_library() -> None:
+    own = INSIDE_AIRFLOW.replace("/", ".")
+    found = [
+        f"{path.relative_to(ROOT)}:{line} imports {name}"
+        for path in sources(INSIDE_AIRFLOW)
+        for line, name in imported(path)
+        if not is_stdlib(name) and not name.startswith(own)
+    ]
+    assert found == []
+    absolute = [path for path in sources(INSIDE_AIRFLOW) if own in path.read_text("utf-8")]
+    assert absolute == [], "there it has another name: import relatively"
 
 
 def test_an_import_against_the_arrows_is_found(

@@ -88,6 +88,59 @@ def test_it_is_bounded_and_documented(tree: ast.Module) -> None:
     assert all("execution_timeout" in keywords(task) for task in tasks)
 
 
+def leaves(tree: ast.Module) -> set[str]:
+    """The tasks of the DAG that nothing follows, by `>>` and by what is given to a task."""
+    names = {f.name for f in ast.walk(tree) if isinstance(f, ast.FunctionDef) and is_task(f)}
+    followed: set[str] = set()
+    results: dict[str, str] = {}
+    for node in ast.walk(tree):
+        if isinstance(node, ast.Assign) and (made := tasks_in(node.value, names, {})):
+            (target,) = node.targets
+            results[ast.unparse(target)] = made.pop()
+    for node in ast.walk(tree):
+        if isinstance(node, ast.BinOp) and isinstance(node.op, ast.RShift):
+            followed |= tasks_in(node.left, names, results)
+        if isinstance(node, ast.Call) and tasks_in(node.func, names, {}):
+            for given in (*node.args, *(keyword.value for keyword in node.keywords)):
+                followed |= tasks_in(given, names, results)
+    return names - followed
+
+
+def is_task(function: ast.FunctionDef) -> bool:
+    return any(ast.unparse(d).partition("(")[0] == "task" for d in function.decorator_list)
+
+
+def tasks_in(node: ast.expr, names: set[str], results: dict[str, str]) -> set[str]:
+    used = {part.id for part in ast.walk(node) if isinstance(part, ast.Name)}
+    return (used & names) | {results[name] for name in used if name in results}
+
+
+def test_its_only_leaf_runs_whatever_came_before(tree: ast.Module) -> None:
+    """The state of the run is the state of its leaves: no outage may look like health."""
+    (leaf,) = leaves(tree)
+    (function,) = [f for f in ast.walk(tree) if isinstance(f, ast.FunctionDef) and f.name == leaf]
+    (decorator,) = function.decorator_list
+    assert isinstance(decorator, ast.Call)
+    assert ast.literal_eval(keywords(decorator)["trigger_rule"]) == "all_done"
+
+
+@pytest.mark.parametrize(
+    ("flow", "last"),
+    [
+        ("a() >> b()", {"b"}),
+        ("[a(), b()] >> c()", {"c"}),
+        ("b(a())", {"b"}),
+        ("x = a()\n    b.expand(x=x) >> c()", {"c"}),
+        ("a()\n    b()", {"a", "b"}),
+        ("a() >> [b(), c()]", {"b", "c"}),
+    ],
+)
+def test_leaves_are_those_that_nothing_follows(flow: str, last: set[str]) -> None:
+    used = sorted({letter for letter in "abc" if f"{letter}(" in flow or f"{letter}." in flow})
+    tasks = "\n".join(f"    @task\n    def {name}(x=None): ..." for name in used)
+    assert leaves(ast.parse(f"@dag\ndef d():\n{tasks}\n    {flow}\n")) == last
+
+
 def test_its_page_says_what_an_operator_asks(tree: ast.Module) -> None:
     page = ast.get_docstring(tree) or ""
     for heading in ("**When:**", "**Writes:**", "**Red means:**", "**Run again?**"):

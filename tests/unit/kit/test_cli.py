@@ -2,12 +2,14 @@
 
 import subprocess
 import sys
+from pathlib import Path
 
 import click
 import pytest
 from click.testing import CliRunner
 
 from compai_kit.cli import main as main_module
+from compai_kit.cli.entry import missing_extra
 from compai_kit.cli.main import cli, main
 from compai_kit.findings import CODES
 
@@ -56,6 +58,43 @@ def test_explain_gives_the_long_text() -> None:
 def test_explain_without_a_code_lists_all() -> None:
     output = CliRunner().invoke(cli, ["explain"]).output
     assert [line.split()[0] for line in output.splitlines()] == list(CODES)
+
+
+def test_page_of_all_findings_is_made_from_the_codes() -> None:
+    page = Path(__file__).parents[3] / "docs" / "findings.md"
+    result = CliRunner().invoke(cli, ["explain", "--markdown"])
+    assert page.read_text("utf-8") == result.output, (
+        "run: compai explain --markdown > docs/findings.md"
+    )
+    for entry in CODES.values():
+        assert f"### {entry.code} {entry.title}\n" in result.output
+        assert entry.explanation in result.output
+
+
+@pytest.mark.parametrize(
+    ("package", "arguments"),
+    [("click", ["--version"]), ("rich", ["gate", "--list"]), ("werkzeug", ["simulate", "--help"])],
+)
+def test_installation_without_the_extra_says_which_one(package: str, arguments: list[str]) -> None:
+    script = (
+        f"import sys; sys.modules[{package!r}] = None; sys.argv = ['compai', *{arguments!r}];"
+        "from compai_kit.cli.entry import main; main()"
+    )
+    done = subprocess.run(
+        [sys.executable, "-c", script], capture_output=True, text=True, check=False
+    )
+    assert done.returncode == 3
+    assert done.stdout == ""
+    assert done.stderr == (
+        f"compai: the package {package} is not installed; it comes with the extra `kit`:\n"
+        "  pip install 'compai-kit[kit]'\n"
+    )
+
+
+def test_module_of_ours_that_is_missing_is_no_missing_extra() -> None:
+    assert missing_extra(ModuleNotFoundError("x", name="compai_kit.nowhere")) is None
+    assert missing_extra(ImportError("x", name="rich")) is None
+    assert missing_extra(None) is None
 
 
 def test_explain_an_unknown_code_is_usage() -> None:
