@@ -85,3 +85,38 @@ def test_import_that_the_image_does_not_have(
     [finding] = judged.findings("CK201")
     assert "comp_ai_alerts.py" in finding["where"]
     assert [version for version in ("3.3.2", "3.1.3") if version in finding["seen"]] == [*versions]
+
+
+@pytest.mark.parametrize(
+    ("lines", "code"),
+    [
+        ("from airflow.sdk import Variable\nURL = Variable.get('COMP_AI_BASE_URL')\n", "CK207"),
+        # in production nothing would be swallowed: the Variable is there
+        (
+            "from airflow.sdk import Variable\ntry:\n"
+            "    URL = Variable.get('COMP_AI_BASE_URL', default=None)\n"
+            "except Exception:\n    URL = None\n",
+            "CK207",
+        ),
+        ("TOKEN = os.environ.get('COMP_AI_TOKEN')\n", "CK210"),
+    ],
+)
+def test_dag_that_reads_settings_at_the_top_of_its_file(
+    gate: Callable[..., Any],
+    idle: Path,
+    deployed: Path,
+    spoil: Callable[..., None],
+    lines: str,
+    code: str,
+) -> None:
+    spoil("comp_ai_alerts.py", "import os\n", f"import os\n{lines}")
+
+    judged = gate("--dags", deployed, "--scenarios", idle)
+
+    assert judged.code == 1, judged.printed
+    [finding] = judged.report["findings"]
+    assert finding["code"] == code
+    source = (deployed / "comp_ai_alerts.py").read_text("utf-8").splitlines()
+    line = int(finding["where"].rpartition(":")[2])
+    assert ".get('COMP_AI_" in source[line - 1]
+    assert "Airflow 3.3.2 and 3.1.3" in finding["seen"]
