@@ -189,7 +189,7 @@ Read it inside the task, where it can be masked; better, keep it in a Connection
 The file looks up an address, connects or sends while it is parsed. That happens every few seconds;
 when the other side is slow, every DAG is parsed late, and when it is down, this DAG is gone. The
 gate refuses it in the socket layer, swallowed or not, and names the line that made the call.
-Libraries that do not use Python's sockets (librdkafka, libpq) are not seen.
+Libraries that do not use Python's sockets (librdkafka, libpq), and other processes, are not seen.
 
 Make the call inside a task. Where the answer decides which tasks there are, let a task fetch the
 list and map over it (`.expand`).""",

@@ -44,6 +44,12 @@ SUPPORT = {
 
 # name → (the code that must be found, the source)
 BAD: dict[str, tuple[str, str]] = {
+    "ends_the_process": ("CK201", _dag("ends_the_process", "import sys\nsys.exit(0)  # <-\n")),
+    "cannot_be_stored": (
+        "CK201",
+        f"{_HEAD}\n@dag(schedule=None, params={{'x': object()}})\ndef cannot_be_stored():\n"
+        "    @task\n    def one(): ...\n\n    one()\n\n\ncannot_be_stored()  # <-\n",
+    ),
     "variable_read": (
         "CK207",
         _dag("variable_read", "from airflow.sdk import Variable\nX = Variable.get('x')  # <-\n"),
@@ -363,7 +369,7 @@ def test_refused_file_has_no_dag_and_no_second_finding(judged: Judged) -> None:
     [entry] = [entry for entry in judged.facts.files if entry.file == "variable_read.py"]
     assert entry.dag_ids == ()
     assert entry.refused
-    assert "CK201" not in {finding.code for finding in judged.findings}
+    assert [finding.code for finding in judged.about("variable_read.py")] == ["CK207"]
 
 
 def test_line_of_the_support_module_is_named_and_who_called_it(judged: Judged) -> None:

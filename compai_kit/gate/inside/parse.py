@@ -101,15 +101,17 @@ class Parser:
     def _parsed(self, path: str) -> dict[str, Any]:
         self._bag.import_errors.clear()
         started = time.perf_counter()
-        dags = process(self._bag, path)
-        seconds = time.perf_counter() - started
-        error = next(iter(self._bag.import_errors.values()), None)
         serialized = {}
         try:
+            dags = process(self._bag, path)
+            error = next(iter(self._bag.import_errors.values()), None)
             for dag in dags:
                 serialized[dag.dag_id] = self._serialize(dag)
-        except Exception:  # noqa: BLE001 - the dag-processor makes an import error of any
+        # What cannot be serialized is an import error of the dag-processor as well; a file that
+        # ends the process would end this one.
+        except (Exception, SystemExit):  # noqa: BLE001
             error, dags = traceback.format_exc(), []
+        seconds = time.perf_counter() - started
         return {
             "dag_ids": [dag.dag_id for dag in dags],
             "error": error,
