@@ -74,8 +74,8 @@ def test_config_as_a_json_string_is_accepted(simulator: SimulatorControl, run_da
 def test_what_another_system_wrote_is_untouched_and_listed(
     simulator: SimulatorControl, run_dag: Any
 ) -> None:
-    fail = said_by_a_person("pass", "Quality gate is green.", at="2026-06-01T06:00:00Z")
-    simulator.reset(seed_of(typed_test(1, " SonarQube_Gate ", **fail)))
+    theirs = said_by_a_person("pass", "Quality gate is green.", at="2026-06-01T06:00:00Z")
+    simulator.reset(seed_of(typed_test(1, " SonarQube_Gate ", **theirs)))
     before = stored_tests(simulator)
 
     run = run_dag(TESTS_DAG)
