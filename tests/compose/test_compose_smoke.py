@@ -110,6 +110,22 @@ def test_control_tests_turn_red_when_results_cannot_be_stored(
     assert stored_result(simulator) is None
 
 
+def test_alerts_turn_red_when_the_status_is_unknown(
+    simulator: SimulatorControl, run_dag: Any
+) -> None:
+    simulator.reset(SEED, PROTECTED)
+    error = {"error": "Failed to list gaps"}
+    simulator.faults(Fault(kind="status", operation="listGaps", status=500, body=error, count=None))
+
+    run = run_dag(ALERTS)
+
+    assert run.state == "failed"
+    assert run.task("fetch_gaps").state == "failed"
+    assert run.xcom("send_alert")["gaps"] is None
+    (message,) = simulator.slack_messages()
+    assert "Compliance status UNKNOWN" in json.dumps(message.payload)
+
+
 def test_it_is_the_deployed_shape(airflow_stack: ComposeStack) -> None:
     assert set(airflow_stack.api.health().values()) == {"healthy"}
     assert airflow_stack.api.import_errors() == []
