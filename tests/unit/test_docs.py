@@ -71,3 +71,9 @@ def test_settings_of_the_readme_are_read_by_the_dags() -> None:
     named = set(re.findall(r"\b(?:COMP_AI|SLACK)_[A-Z_]*[A-Z]\b", readme))
     assert named
     assert {name for name in named if name not in sources} == set()
+
+
+def test_readme_says_that_dags_start_paused() -> None:
+    readme = (ROOT / "README.md").read_text(encoding="utf-8")
+    assert "Airflow creates DAGs paused" in readme
+    assert "airflow dags unpause comp_ai_control_tests" in readme

@@ -47,9 +47,3 @@ def test_each_incident_names_tests_that_exist(row: str) -> None:
 
 def test_the_incidents_are_all_there() -> None:
     assert len(rows()) >= 45
-
-
-def test_readme_says_that_dags_start_paused() -> None:
-    readme = (ROOT / "README.md").read_text(encoding="utf-8")
-    assert "Airflow creates DAGs paused" in readme
-    assert "airflow dags unpause comp_ai_control_tests" in readme
