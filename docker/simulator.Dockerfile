@@ -5,7 +5,8 @@ FROM ${PYTHON_IMAGE}
 COPY requirements.txt /opt/simulator/
 # Behind a proxy: the organisation's certificates and package index, as build secrets so that
 # neither ends up in the image. Without them the secrets are empty or absent.
-RUN --mount=type=secret,id=ca --mount=type=secret,id=index --mount=type=cache,target=/root/.cache/pip \
+RUN --mount=type=secret,id=ca --mount=type=secret,id=index --mount=type=cache,target=/var/cache/pip \
+    export PIP_CACHE_DIR=/var/cache/pip; \
     if [ -s /run/secrets/ca ]; then export PIP_CERT=/run/secrets/ca; fi; \
     if [ -s /run/secrets/index ]; then export PIP_INDEX_URL="$(cat /run/secrets/index)"; fi; \
     python3 -m venv /opt/simulator/venv \
