@@ -18,7 +18,7 @@ from wsgiref.types import StartResponse, WSGIEnvironment
 from compai_kit.contract.exchange import HttpRequest, HttpResponse
 from compai_kit.contract.load import Contract
 from compai_kit.simulator import admin, keycloak_http, slack
-from compai_kit.simulator.answers import error_answer, without_body
+from compai_kit.simulator.answers import empty_answer, error_answer, without_body
 from compai_kit.simulator.faults import (
     ON_THE_WIRE,
     Fault,
@@ -36,6 +36,8 @@ from compai_kit.simulator.seed import dump_state, load_seed
 from compai_kit.simulator.service import Service, bearer_token, with_cors
 from compai_kit.simulator.settings import DEFAULTS, build_settings, merged
 from compai_kit.simulator.slack import SlackMessage
+from compai_kit.simulator.systems import SystemCall
+from compai_kit.simulator.systems.registry import SYSTEMS, check_systems, secrets_of, system_of
 from compai_kit.simulator.target import Target, target_of
 from compai_kit.simulator.times import format_time, utcnow
 from compai_kit.simulator.upstreams.check import check_upstreams
@@ -98,6 +100,7 @@ class SimulatorApp:
         """
         built = build_settings(merged(self._first_settings, settings))
         check_upstreams(built)
+        check_systems(built.systems)
         database = load_seed(
             self._first_seed if seed is None else seed,
             now=self._clock(),
@@ -111,7 +114,8 @@ class SimulatorApp:
                 rate_limit=RateLimit(built.rate_limit),
                 perform=self.perform,
             )
-            self._ledger = Ledger(built.secrets)
+            self._ledger = Ledger((*built.secrets, *secrets_of(built.systems)))
+            self._memory: dict[str, dict[str, Any]] = {name: {} for name in SYSTEMS}
             self._faults = FaultBoard()
             self._slack: list[SlackMessage] = []
             self._resets += 1
@@ -251,8 +255,26 @@ class SimulatorApp:
                 return keycloak_http.answer(request, self.service.keycloak, now=now)
             case "slack":
                 return slack.answer(request)
+            case "other":
+                return self._of_another_system(request, now)
             case "comp-ai":
                 return self.service.respond(request, now=now)
+
+    def _of_another_system(self, request: HttpRequest, now: datetime) -> HttpResponse:
+        system = system_of(request.url_path)
+        if system is None:
+            return empty_answer(404)
+        return system.answer(
+            SystemCall(
+                request=request,
+                path=request.url_path.removeprefix(system.prefix) or "/",
+                base_url=f"http://{request.headers.get('host', 'localhost')}{system.prefix}",
+                settings=self.service.settings.systems.get(system.name, {}),
+                memory=self._memory[system.name],
+                keycloak=self.service.keycloak,
+                now=now,
+            )
+        )
 
     def _spoiled(
         self, request: HttpRequest, fault: Fault, target: Target, response: HttpResponse | None

@@ -22,6 +22,7 @@ from compai_kit.simulator.answers import (
     text_answer,
 )
 from compai_kit.simulator.routing import OPERATION_IDS
+from compai_kit.simulator.systems.registry import SYSTEMS
 
 FaultKind = Literal[
     "status",
@@ -56,7 +57,8 @@ When = Literal["before", "after"]
 ANY_OPERATION = "*"
 SLACK = "slack"
 KEYCLOAK_TOKEN = "keycloakToken"  # noqa: S105  # the name of an operation
-FAULTY_OPERATIONS = frozenset({*OPERATION_IDS, ANY_OPERATION, SLACK, KEYCLOAK_TOKEN})
+NOT_COMP_AI = frozenset({SLACK, KEYCLOAK_TOKEN, *SYSTEMS})
+FAULTY_OPERATIONS = frozenset({*OPERATION_IDS, ANY_OPERATION, *NOT_COMP_AI})
 
 
 class FaultError(ValueError):
@@ -117,7 +119,7 @@ class Fault:
         if self.piece_bytes < 1:
             msg = "fault: piece_bytes must be at least 1"
             raise FaultError(msg)
-        if self.kind in OF_THE_CALLER and self.operation in (SLACK, KEYCLOAK_TOKEN):
+        if self.kind in OF_THE_CALLER and self.operation in NOT_COMP_AI:
             msg = f"fault {self.kind}: {self.operation} knows neither tokens nor a limit"
             raise FaultError(msg)
 

@@ -43,6 +43,8 @@ DEFAULTS: Mapping[str, Any] = {
         "token_life_s": 300,
         "reachable_by_service": True,
     },
+    # What the systems answer that checks read themselves, each by the name in `systems`.
+    "systems": {},
     "static_tokens": [],
     "database": "ready",
 }
@@ -119,6 +121,7 @@ class Settings:
     aws: AwsSettings
     model: ModelSettings
     keycloak: KeycloakSettings
+    systems: Mapping[str, Mapping[str, Any]]
     static_tokens: tuple[str, ...] = field(repr=False)
     has_schema: bool
 
@@ -156,9 +159,17 @@ def build_settings(raw: Mapping[str, Any]) -> Settings:
         aws=AwsSettings(**_section(values, "aws")),
         model=ModelSettings(**_section(values, "model")),
         keycloak=KeycloakSettings(**keycloak),
+        systems=_systems(values["systems"]),
         static_tokens=tuple(_strings(values["static_tokens"], "settings.static_tokens")),
         has_schema=values["database"] == "ready",
     )
+
+
+def _systems(value: Any) -> Mapping[str, Any]:
+    if not isinstance(value, Mapping):
+        msg = f"settings.systems: expected an object, got {type(value).__name__}"
+        raise SettingsError(msg)
+    return value
 
 
 def _section(values: Mapping[str, Any], name: str) -> dict[str, Any]:

@@ -1,4 +1,4 @@
-"""Whom a call is for: Comp-AI, Keycloak and Slack share one port."""
+"""Whom a call is for: Comp-AI, Keycloak, Slack and the systems that are checked share one port."""
 
 from __future__ import annotations
 
@@ -9,13 +9,14 @@ from compai_kit.contract.exchange import HttpRequest
 from compai_kit.simulator import keycloak_http, slack
 from compai_kit.simulator.faults import KEYCLOAK_TOKEN, SLACK
 from compai_kit.simulator.routing import match_route
+from compai_kit.simulator.systems.registry import system_of
 
 
 @dataclass(frozen=True, slots=True)
 class Target:
     """`operation` as faults and the ledger name it; None is no known operation."""
 
-    system: Literal["comp-ai", "keycloak", "slack"]
+    system: Literal["comp-ai", "keycloak", "slack", "other"]
     operation: str | None
 
     @property
@@ -24,11 +25,13 @@ class Target:
 
 
 def target_of(request: HttpRequest) -> Target:
-    """Whatever is neither Keycloak's nor Slack's is a call to Comp-AI, if only to be a 404."""
+    """What belongs to no other system is a call to Comp-AI, if only to be a 404."""
     if keycloak_http.is_keycloak_path(request.url_path):
         is_token = keycloak_http.is_token_path(request.url_path)
         return Target("keycloak", KEYCLOAK_TOKEN if is_token else None)
     if request.url_path.startswith(slack.PREFIX):
         return Target("slack", SLACK)
+    if (system := system_of(request.url_path)) is not None:
+        return Target("other", system.name)
     route = match_route(request.method, request.url_path)
     return Target("comp-ai", None if route is None else route.operation_id)

@@ -23,8 +23,7 @@ from opentelemetry.propagate import inject
 
 from compai_client import ClientSettings, CompAI, CompAIError, SettingsError, StaticToken
 from compai_dags import __version__
-from compai_dags.connection import NAME as CONNECTION_NAME
-from compai_dags.connection import ConnectionFields
+from compai_dags.connection import ConnectionFields, secrets_of
 from compai_dags.decisions import RunIdentity
 from compai_dags.failures import meaning_of
 from compai_dags.settings import Places, Settings, named_as_settings
@@ -73,7 +72,11 @@ class AirflowTask:
         self._dag_run = context["dag_run"]
         self._retries: int = context["task"].retries
         self.settings = Settings(
-            Places(environment=os.environ, variable=_variable, connection=_connection)
+            Places(
+                environment=os.environ,
+                variable=_variable,
+                connection=lambda: _connection(CONNECTION_ID),
+            )
         )
 
     @cached_property
@@ -117,6 +120,13 @@ class AirflowTask:
         )
         with client:
             yield client
+
+    def connection(self, name: str) -> ConnectionFields | None:
+        found = _connection(name)
+        if found is not None:
+            for secret in secrets_of(found, f"Connection {name}"):
+                self.hide(secret)
+        return found
 
     def hide(self, secret: str) -> None:
         # Airflow masks by itself for some origins only, never plain environment variables.
@@ -182,17 +192,17 @@ def _variable(name: str) -> str | None:
     return value
 
 
-def _connection() -> ConnectionFields | None:
+def _connection(name: str) -> ConnectionFields | None:
     not_found = getattr(import_module("airflow.sdk.exceptions"), "AirflowNotFoundException", None)
     if not_found is None:
         not_found = import_module("airflow.exceptions").AirflowNotFoundException
     try:
-        found: Any = Connection.get(CONNECTION_ID)
+        found: Any = Connection.get(name)
     except not_found:
-        _ask_backends("connection", CONNECTION_ID)
+        _ask_backends("connection", name)
         return None
     except ValueError:
-        raise _unreadable_connection() from None
+        raise _unreadable_connection(name) from None
     return ConnectionFields(
         conn_type=found.conn_type,
         host=found.host,
@@ -204,10 +214,10 @@ def _connection() -> ConnectionFields | None:
     )
 
 
-def _unreadable_connection() -> SettingsError:
+def _unreadable_connection(name: str) -> SettingsError:
     # The error of the parser quotes a part of the address, and that may be the password.
     return SettingsError(
-        CONNECTION_NAME,
+        f"Connection {name}",
         "cannot be parsed; in an address, percent-encode / : @ # and ? of login and password; "
         "in JSON, give conn_type as well",
     )
@@ -230,7 +240,7 @@ def _ask_backends(kind: str, name: str) -> None:
             continue  # it keeps the other kind only
         except ValueError:
             if kind == "connection":
-                raise _unreadable_connection() from None
+                raise _unreadable_connection(name) from None
             raise
         except Exception as failure:
             failure.add_note(f"{type(backend).__name__} fails, so {name} cannot be looked up")

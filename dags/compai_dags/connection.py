@@ -1,4 +1,4 @@
-"""The Airflow Connection comp_ai as settings, in the three forms in which people write it.
+"""Airflow Connections in the three forms in which people write them; comp_ai as settings.
 
 URI (`https://host:3002/path`, which Airflow stores as conn_type and schema), JSON with or without
 `://` in host, and the form of the UI, where schema is the scheme as in HTTP connections.
@@ -6,6 +6,7 @@ URI (`https://host:3002/path`, which Airflow stores as conn_type and schema), JS
 
 from __future__ import annotations
 
+from collections.abc import Collection
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -32,9 +33,9 @@ class ConnectionFields:
 
 def connection_settings(fields: ConnectionFields) -> dict[str, str]:
     """The settings that the Connection holds, by the names that variables would have."""
-    extra = _extra(fields.extra)
+    extra = extra_of(fields, NAME, ("keycloak_url", "realm", "api_prefix"))
     settings = {
-        "COMP_AI_BASE_URL": _base_url(fields),
+        "COMP_AI_BASE_URL": base_url_of(fields, NAME),
         "COMP_AI_API_PREFIX": extra.get("api_prefix"),
         "COMP_AI_KEYCLOAK_URL": extra.get("keycloak_url"),
         "COMP_AI_KEYCLOAK_REALM": extra.get("realm"),
@@ -46,7 +47,11 @@ def connection_settings(fields: ConnectionFields) -> dict[str, str]:
     return {name: value for name, value in settings.items() if value}
 
 
-def _base_url(fields: ConnectionFields) -> str | None:
+def base_url_of(fields: ConnectionFields, name: str) -> str | None:
+    """Scheme, host, port and path, in any of the three forms; None without a host.
+
+    `name` is how a SettingsError calls the Connection: "Connection comp_ai_github".
+    """
     if not fields.host:
         return None
     schema = fields.schema or ""
@@ -56,32 +61,39 @@ def _base_url(fields: ConnectionFields) -> str | None:
     if "://" in fields.host:
         address = fields.host
         if scheme_in_schema and not address.lower().startswith(f"{schema.lower()}://"):
-            raise SettingsError(NAME, "has one scheme in host and another in schema")
+            raise SettingsError(name, "has one scheme in host and another in schema")
         if fields.port is None:
             return address + path
         if path or "/" in address.split("://", 1)[1]:
-            raise SettingsError(NAME, "has a path in host: put the port into host as well")
+            raise SettingsError(name, "has a path in host: put the port into host as well")
         return f"{address}:{fields.port}"
     scheme = schema.lower() if scheme_in_schema else (fields.conn_type or "").lower()
     if scheme not in _SCHEMES:
         raise SettingsError(
-            NAME, "tells no scheme: write http:// or https:// in host, or pick it as schema"
+            name, "tells no scheme: write http:// or https:// in host, or pick it as schema"
         )
     port = f":{fields.port}" if fields.port is not None else ""
     return f"{scheme}://{fields.host}{port}{path}"
 
 
-def _extra(text: str | None) -> dict[str, str]:
-    if not text:
+def extra_of(fields: ConnectionFields, name: str, keys: Collection[str]) -> dict[str, str]:
+    """Those of `keys` that the extra holds; other keys belong to others."""
+    if not fields.extra:
         return {}
     try:
-        extra: Any = msgspec.json.decode(text)
+        extra: Any = msgspec.json.decode(fields.extra)
     except msgspec.DecodeError:
-        raise SettingsError(NAME, "has an extra that is not JSON") from None
+        raise SettingsError(name, "has an extra that is not JSON") from None
     if not isinstance(extra, dict):
-        raise SettingsError(NAME, "has an extra that is not a JSON object")
-    known = {key: extra[key] for key in ("keycloak_url", "realm", "api_prefix") if key in extra}
+        raise SettingsError(name, "has an extra that is not a JSON object")
+    known = {key: extra[key] for key in keys if key in extra}
     for key, value in known.items():
         if not isinstance(value, str):
-            raise SettingsError(NAME, f"has an extra whose {key} is not a string")
+            raise SettingsError(name, f"has an extra whose {key} is not a string")
     return known
+
+
+def secrets_of(fields: ConnectionFields, name: str) -> list[str]:
+    """What must never be seen: the password, and the text of an extra that holds a key."""
+    private_key = extra_of(fields, name, ("private_key",)).get("private_key", "")
+    return [secret for secret in (fields.password, private_key, *private_key.split("\n")) if secret]

@@ -74,6 +74,7 @@ def evaluate_chunk(task: Task, chunk_rows: list[dict[str, Any]]) -> None:
             context=CheckContext(
                 client=client,
                 now=lambda: datetime.now(UTC),
+                connection=task.connection,
                 always_collect=settings.always_collect,
                 post_attestation_expiry=settings.post_attestation_expiry,
                 reuse_since=task.run_started_at if identity.is_retry else None,

@@ -5,11 +5,14 @@ An outcome says what we know; `decisions` says what may be posted about it.
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from datetime import datetime
 from enum import StrEnum
 from typing import Literal
 
 from msgspec import Struct
+
+from compai_dags.proof import Assertion, Proof
 
 Result = Literal["pass", "fail", "skipped"]
 
@@ -59,12 +62,27 @@ class Observation(Struct, frozen=True, kw_only=True):
     quoted: str = ""
     reason: Reason | None = None
     collected_at: datetime | None = None
+    # What the verdict rests on, for checks that looked themselves; evidence when it is a pass.
+    proof: Proof | None = None
     # Evidence that says something bad is all that keeps the control out of the gap list.
     hides_gap: bool = False
     # True when asking again later may help: the chunk is retried before this is recorded.
     transient: bool = False
     # True when no further call can succeed (the token is dead): the rest of the chunk is not tried.
     fatal: bool = False
+
+
+def verdict_of(assertions: Iterable[Assertion]) -> Outcome:
+    """FAIL if a mandatory one is false, else ERROR if one is unknown, else PASS if there is one.
+
+    Nothing mandatory observed is an ERROR: no path ends in a pass by default.
+    """
+    holds = [assertion.holds for assertion in assertions if assertion.mandatory]
+    if any(held is False for held in holds):
+        return Outcome.FAIL
+    if not holds or any(held is None for held in holds):
+        return Outcome.ERROR
+    return Outcome.PASS
 
 
 def not_configured(reason: Reason, sentence: str) -> Observation:

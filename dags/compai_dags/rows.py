@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from datetime import date
 from typing import Any
 
 import msgspec
@@ -10,7 +11,18 @@ from compai_client import ControlTest
 from compai_dags.stored import Stored, read_stored
 
 
-class Row(msgspec.Struct, frozen=True, kw_only=True):
+class Exemption(msgspec.Struct, frozen=True, kw_only=True):
+    """An exception that somebody granted: until `expires`, inclusive, and with a reason.
+
+    `object` None covers the whole test, else one object of it (a login, a repository).
+    """
+
+    reason: str
+    expires: date
+    object: str | None = None
+
+
+class Row(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     """One control test; `stored` is what its last result is worth."""
 
     id: int
@@ -20,6 +32,7 @@ class Row(msgspec.Struct, frozen=True, kw_only=True):
     schedule: str | None
     config: Any
     stored: Stored
+    exemptions: tuple[Exemption, ...] = ()
 
     @property
     def kind(self) -> str:

@@ -7,6 +7,7 @@ from datetime import datetime
 from typing import Any, Protocol
 
 from compai_client import CompAI
+from compai_dags.connection import ConnectionFields
 from compai_dags.decisions import RunIdentity
 from compai_dags.settings import Settings
 
@@ -32,6 +33,13 @@ class Task(Protocol):
 
     def client(self) -> AbstractContextManager[CompAI]:
         """A client that carries this try's identity."""
+        ...
+
+    def connection(self, name: str) -> ConnectionFields | None:
+        """The Airflow Connection of that id, its secrets hidden from logs; None if there is none.
+
+        Raises SettingsError when it cannot be parsed, and whatever a secrets backend raises.
+        """
         ...
 
     def hide(self, secret: str) -> None:

@@ -6,7 +6,8 @@ from collections.abc import Mapping
 
 from compai_dags.checks import github_via_comp_ai, manual
 from compai_dags.checks.base import Check, CheckContext, InvalidConfigError
-from compai_dags.outcomes import Observation, Reason, not_configured
+from compai_dags.checks.outside import OutsideError
+from compai_dags.outcomes import Observation, Reason, error, not_configured
 from compai_dags.rows import Row
 
 __all__ = ["CHECKS", "Check", "CheckContext", "evaluate"]
@@ -30,6 +31,8 @@ def evaluate(row: Row, context: CheckContext) -> Observation:
         return check(row, context)
     except InvalidConfigError as invalid:
         return not_configured(Reason.CONFIG, f"Not configured: {invalid}.")
+    except OutsideError as failure:
+        return error(failure.reason, f"Could not verify: {failure}.", transient=failure.transient)
 
 
 def _without_check(row: Row) -> Observation:

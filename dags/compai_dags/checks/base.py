@@ -10,16 +10,23 @@ from typing import Any, Protocol
 import msgspec
 
 from compai_client import CompAI
+from compai_dags.connection import ConnectionFields
 from compai_dags.outcomes import Observation
 from compai_dags.rows import Row
 
 
 @dataclass(frozen=True, kw_only=True)
 class CheckContext:
-    """The world of one evaluation. `reuse_since`: on a retry, evidence collected since counts."""
+    """The world of one evaluation.
+
+    `connection` reads an Airflow Connection by its id, None when there is none; raises
+    SettingsError when it cannot be read. `reuse_since`: on a retry, evidence collected since
+    counts.
+    """
 
     client: CompAI
     now: Callable[[], datetime]
+    connection: Callable[[str], ConnectionFields | None] = lambda _: None
     always_collect: bool = False
     post_attestation_expiry: bool = False
     reuse_since: datetime | None = None

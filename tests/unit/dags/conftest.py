@@ -12,6 +12,7 @@ from typing import Any
 import pytest
 
 from compai_client import ClientSettings, CompAI, StaticToken
+from compai_dags.connection import ConnectionFields
 from compai_dags.decisions import RunIdentity, decide, trailer_of
 from compai_dags.outcomes import Observation, Outcome
 from compai_dags.rows import Row
@@ -163,6 +164,7 @@ class MemoryTask:
     client_settings: ClientSettings
     environment: dict[str, str] = field(default_factory=dict)
     variables: dict[str, str] = field(default_factory=dict)
+    connections: dict[str, ConnectionFields] = field(default_factory=dict)
     xcoms: dict[tuple[str, str, int], Any] = field(default_factory=dict)
     task_id: str = "task"
     map_index: int = -1
@@ -187,6 +189,9 @@ class MemoryTask:
             self.simulator.url, auth=StaticToken(TOKEN), settings=self.client_settings
         ) as client:
             yield client
+
+    def connection(self, name: str) -> ConnectionFields | None:
+        return self.connections.get(name)
 
     def hide(self, secret: str) -> None:
         self.hidden.append(secret)
