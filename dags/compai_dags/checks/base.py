@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import datetime
@@ -21,7 +22,7 @@ class CheckContext:
 
     `connection` reads an Airflow Connection by its id, None when there is none; raises
     SettingsError when it cannot be read. `reuse_since`: on a retry, evidence collected since
-    counts.
+    counts. `sleep` is how a check that reads another system waits between tries.
     """
 
     client: CompAI
@@ -30,6 +31,7 @@ class CheckContext:
     always_collect: bool = False
     post_attestation_expiry: bool = False
     reuse_since: datetime | None = None
+    sleep: Callable[[float], None] = time.sleep
 
 
 class Check(Protocol):

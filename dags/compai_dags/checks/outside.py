@@ -91,6 +91,10 @@ class Outside:
         """Over the bodies of all answers so far, in order."""
         return self._digest.hexdigest()
 
+    def carry(self, headers: Mapping[str, str]) -> None:
+        """Send these with every further call: a token that was renewed."""
+        self._session.headers.update(headers)
+
     def get(self, path: str, *, params: Mapping[str, Any] | None = None) -> Answer:
         """The answer of any status that is not worth another try; raises OutsideError."""
         return self._tried("GET", path, params=params)
