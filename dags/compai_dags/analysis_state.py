@@ -1,7 +1,7 @@
 """The last gap analysis, kept for the alerts: one Airflow Variable, JSON with a version.
 
-Written by comp_ai_gap_analysis, read by comp_ai_alerts. When no model answered (`degraded`) there
-is no summary: a canned text must not be taken for an analysis.
+Written by comp_ai_gap_analysis, read by comp_ai_alerts. When no model answered (`degraded`) the
+summary says just that: a canned text must not be taken for an analysis.
 """
 
 from __future__ import annotations
