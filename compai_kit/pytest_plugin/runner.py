@@ -9,7 +9,7 @@ from compai_kit.airflow_stack.runs import Run
 DEFAULT_TIMEOUT_S = 120.0
 ConnectionFields = Mapping[str, str | int]
 # Written by the DAGs themselves; one scenario must not see what another left.
-STATE_VARIABLES = ("comp_ai_alerts_state",)
+STATE_VARIABLES = ("comp_ai_alerts_state", "comp_ai_gap_analysis_last")
 
 
 class DagRunner:

@@ -23,6 +23,11 @@ def test_alerts():
 @pytest.mark.scenario("comp_ai_control_tests", "idle")
 def test_control_tests():
     pass
+
+
+@pytest.mark.scenario("comp_ai_gap_analysis", "idle")
+def test_gap_analysis():
+    pass
 """
 
 
