@@ -1,6 +1,6 @@
 """Typed client of Comp-AI for Airflow tasks; needs only requests and msgspec."""
 
-from compai_client._auth import Auth, ClientCredentials, StaticToken
+from compai_client._auth import Auth, ClientCredentials, StaticToken, TokenSource
 from compai_client._client import CompAI
 from compai_client._errors import (
     BaseUrlError,
@@ -88,6 +88,7 @@ __all__ = [
     "StaticToken",
     "TestResult",
     "TokenError",
+    "TokenSource",
     "UnauthorizedError",
     "UnknownStatusError",
     "UnusableAnswerError",

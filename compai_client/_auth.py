@@ -11,18 +11,21 @@ import logging
 import threading
 from collections.abc import Callable
 from dataclasses import dataclass, field
+from types import TracebackType
+from typing import Self
 from urllib.parse import quote, urlencode
 
 from compai_client._errors import TokenError
 from compai_client._keycloak import Grant, read_grant
 from compai_client._masking import Masker
-from compai_client._settings import check_text, check_token, check_url
+from compai_client._settings import ClientSettings, check_text, check_token, check_url
 from compai_client._transport import Call, Tokens, Transport
 
 logger = logging.getLogger("compai_client")
 
 TOKEN_TIMEOUT_S = 15.0
 TOKEN_BUDGET_S = 60.0
+_DEFAULT_SETTINGS = ClientSettings()
 
 
 @dataclass(frozen=True)
@@ -126,6 +129,10 @@ def tokens_for(auth: Auth, transport: Transport, mask: Masker) -> Tokens:
     if isinstance(auth, StaticToken):
         mask.add(auth.token)
         return FixedToken(auth)
+    return _keycloak_tokens(auth, transport, mask)
+
+
+def _keycloak_tokens(auth: ClientCredentials, transport: Transport, mask: Masker) -> KeycloakTokens:
     mask.add(auth.client_secret)
     call = Call(
         operation="keycloakToken",
@@ -152,3 +159,35 @@ def tokens_for(auth: Auth, transport: Transport, mask: Masker) -> Tokens:
         return grant
 
     return KeycloakTokens(fetch, transport.settings.clock)
+
+
+class TokenSource:
+    """Tokens of a Keycloak client for calls that go elsewhere than to Comp-AI.
+
+    Both ways to a token raise `TokenError`, whose text never holds a secret.
+    """
+
+    def __init__(
+        self, auth: ClientCredentials, *, settings: ClientSettings = _DEFAULT_SETTINGS
+    ) -> None:
+        self._transport = Transport(settings, caller=None, trace_context={})
+        self._tokens = _keycloak_tokens(auth, self._transport, Masker())
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        self._transport.close()
+
+    def current(self) -> str:
+        """A token that has life left; a new one when the last is about to expire."""
+        return self._tokens.current()
+
+    def replace(self, refused: str) -> str:
+        """Another token in place of one that was refused with 401."""
+        return self._tokens.replace(refused)

@@ -15,6 +15,7 @@ from compai_client import (
     CompAIError,
     NoAnswerError,
     TokenError,
+    TokenSource,
     UnauthorizedError,
 )
 from compai_client._auth import KeycloakTokens
@@ -368,3 +369,28 @@ def test_the_token_request_is_the_one_that_keycloak_was_recorded_with(script: An
     assert request.headers["Content-Type"] == "application/x-www-form-urlencoded"
     assert request.get_data() == b"grant_type=client_credentials&client_id=airflow&client_secret=s"
     assert "Authorization" not in request.headers
+
+
+# --- tokens for other systems ------------------------------------------------------------------
+
+
+def test_a_token_source_keeps_renews_and_replaces_as_the_client_does(
+    serve: Callable[..., str], time: Any
+) -> None:
+    service = Service()
+    with TokenSource(credentials(serve(service)), settings=time.settings()) as tokens:
+        assert (tokens.current(), tokens.current(), service.fetches) == ("h.p1.s", "h.p1.s", 1)
+        assert tokens.replace("h.p1.s") == "h.p2.s"
+        time.seconds += 271
+        assert (tokens.current(), service.fetches) == ("h.p3.s", 3)
+
+
+def test_a_token_source_tells_what_to_correct(script: Any, time: Any) -> None:
+    keycloak = script((401, {"error": "unauthorized_client"}))
+    with (
+        TokenSource(credentials(keycloak.url), settings=time.settings()) as tokens,
+        pytest.raises(TokenError, match="correct client_secret") as caught,
+    ):
+        tokens.current()
+    assert caught.value.permanent
+    assert "the secret" not in str(caught.value)
