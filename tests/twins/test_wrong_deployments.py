@@ -52,7 +52,7 @@ CLIENTS = (
 DAGS = (
     Twin(
         what="a check that passes on an empty collection",
-        file="compai_dags/checks/github_collection.py",
+        file="compai_dags/checks/collection.py",
         right="    if not before and not context.always_collect:\n",
         wrong="    if not before:\n"
         "        from compai_dags.outcomes import Outcome\n"

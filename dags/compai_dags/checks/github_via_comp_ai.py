@@ -7,17 +7,28 @@ text does not tell is not passed.
 from __future__ import annotations
 
 import re
+from dataclasses import dataclass
 
 import msgspec
 
+from compai_client import GitHubEvidenceType
 from compai_dags.checks.base import CheckContext, InvalidConfigError, config_object
-from compai_dags.checks.github_collection import Collected, Repository, Request, collect
-from compai_dags.checks.github_texts import read_commit, read_protection
+from compai_dags.checks.collected_texts import read_commit, read_protection
+from compai_dags.checks.collection import Collected, Request, collect
 from compai_dags.outcomes import Observation, Outcome, Reason, error
 from compai_dags.rows import Row
 
 _NAME = re.compile(r"[\w.-]+", re.ASCII)
 _DIRECT = "The Connection comp_ai_github would decide it: it reads GitHub's own fields"
+
+
+@dataclass(frozen=True)
+class Repository:
+    owner: str
+    name: str
+
+    def __str__(self) -> str:
+        return f"{self.owner}/{self.name}"
 
 
 def branch_protection(row: Row, context: CheckContext) -> Observation:
@@ -26,13 +37,7 @@ def branch_protection(row: Row, context: CheckContext) -> Observation:
     repository = _repository(config)
     unseen = _unseen_requirements(config)
     collected = collect(
-        Request(
-            control_id=row.control_id,
-            repository=repository,
-            evidence_type="branch_protection",
-            can_pass=not unseen,
-        ),
-        context,
+        _request(row, repository, "branch_protection", can_pass=not unseen), context
     )
     if isinstance(collected, Observation):
         return collected
@@ -72,15 +77,7 @@ def last_commit(row: Row, context: CheckContext) -> Observation:
     config = config_object(row)
     repository = _repository(config)
     suffices = _required(config) == {"reachable"}
-    collected = collect(
-        Request(
-            control_id=row.control_id,
-            repository=repository,
-            evidence_type="last_commit",
-            can_pass=suffices,
-        ),
-        context,
-    )
+    collected = collect(_request(row, repository, "last_commit", can_pass=suffices), context)
     if isinstance(collected, Observation):
         return collected
     commit = read_commit(collected.row.description)
@@ -104,6 +101,24 @@ def last_commit(row: Row, context: CheckContext) -> Observation:
         collected,
         f"{repository} is reachable; its last commit is {commit.sha[:12]} "
         f"(evidence {collected.row.id}). The age of the commit was not examined.",
+    )
+
+
+def _request(
+    row: Row, repository: Repository, evidence_type: GitHubEvidenceType, *, can_pass: bool
+) -> Request:
+    return Request(
+        control_id=row.control_id,
+        target=str(repository),
+        type=f"github_{evidence_type}",
+        source=f"github:{repository}",
+        call=lambda client: client.collect_github_evidence(
+            control_id=row.control_id,
+            owner=repository.owner,
+            repo=repository.name,
+            evidence_type=evidence_type,
+        ),
+        can_pass=can_pass,
     )
 
 

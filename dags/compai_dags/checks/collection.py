@@ -1,4 +1,4 @@
-"""Let Comp-AI look at GitHub and read back the evidence row that it wrote.
+"""Let Comp-AI look at another system and read back the evidence row that it wrote.
 
 Every collecting call adds a row, and no row can be deleted. So it is never repeated blindly, and
 never made for a control without evidence: even a bad row would end its gap for ever.
@@ -6,19 +6,20 @@ never made for a control without evidence: even a bad row would end its gap for 
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
 from compai_client import (
     CompAI,
     CompAIError,
+    CreateEvidenceResponse,
     EvidenceItem,
-    GitHubEvidenceType,
     NoAnswerError,
     ServerError,
 )
 from compai_dags.checks.base import CheckContext
-from compai_dags.checks.github_texts import is_negative
+from compai_dags.checks.collected_texts import is_negative
 from compai_dags.failures import collecting_observation_of
 from compai_dags.outcomes import Observation, Reason, error, not_configured
 
@@ -29,29 +30,28 @@ _CAP = 100
 _REFRESH = timedelta(days=90)
 
 
-@dataclass(frozen=True)
-class Repository:
-    owner: str
-    name: str
-
-    def __str__(self) -> str:
-        return f"{self.owner}/{self.name}"
-
-
 @dataclass(frozen=True, kw_only=True)
 class Request:
-    """What is asked. Where `can_pass` is False, a row that says so is not added every day."""
+    """What is asked, of `target` as messages call it, by one collecting `call` of the client.
+
+    `type` and `source` are those of the row that answers; a source that ends in a colon stands for
+    all that begin so, where only Comp-AI knows the rest. Where `can_pass` is False, a row that
+    says so is not added every day.
+    """
 
     control_id: int
-    repository: Repository
-    evidence_type: GitHubEvidenceType
+    target: str
+    type: str
+    source: str
+    call: Callable[[CompAI], CreateEvidenceResponse]
     can_pass: bool
 
     def is_answered_by(self, item: EvidenceItem) -> bool:
-        return (item.control_id, item.type, item.source) == (
-            self.control_id,
-            f"github_{self.evidence_type}",
-            f"github:{self.repository}",
+        if (item.control_id, item.type) != (self.control_id, self.type):
+            return False
+        source = item.source or ""
+        return (
+            source.startswith(self.source) if self.source.endswith(":") else source == self.source
         )
 
 
@@ -109,7 +109,7 @@ def _still_good(
 def _ask(client: CompAI, request: Request, before: list[EvidenceItem]) -> int | Observation:
     """Collect; after a failure that may have written a row, look for it, then repeat once."""
     try:
-        return _call(client, request)
+        return request.call(client).id
     except (NoAnswerError, ServerError):
         written = _new_row(client, request, before)
     except CompAIError as failure:
@@ -117,22 +117,13 @@ def _ask(client: CompAI, request: Request, before: list[EvidenceItem]) -> int | 
     if written is not None:
         return written
     try:
-        return _call(client, request)
+        return request.call(client).id
     except CompAIError as failure:
         return _failed(failure, request)
 
 
-def _call(client: CompAI, request: Request) -> int:
-    return client.collect_github_evidence(
-        control_id=request.control_id,
-        owner=request.repository.owner,
-        repo=request.repository.name,
-        evidence_type=request.evidence_type,
-    ).id
-
-
 def _failed(failure: CompAIError, request: Request) -> Observation:
-    return collecting_observation_of(failure, doing=f"asking Comp-AI about {request.repository}")
+    return collecting_observation_of(failure, doing=f"asking Comp-AI about {request.target}")
 
 
 def _new_row(client: CompAI, request: Request, before: list[EvidenceItem]) -> int | None:

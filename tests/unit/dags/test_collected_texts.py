@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from compai_dags.checks.github_texts import read_commit, read_protection
+from compai_dags.checks.collected_texts import read_commit, read_protection
 from compai_kit.contract.recordings import load_recordings
 
 SHA = "0123456789abcdef0123456789abcdef01234567"
