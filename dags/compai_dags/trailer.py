@@ -25,6 +25,14 @@ _SEALED = re.compile(
 _CONTROL_CHARACTERS = re.compile(r"[\x00-\x1f\x7f-\x9f\u2028\u2029]+")
 
 
+class EvidenceRef(msgspec.Struct, frozen=True, kw_only=True):
+    """A row of evidence, the first digits of what it says (SHA-256), and when it was stored."""
+
+    id: int
+    content: str
+    at: datetime
+
+
 class Trailer(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     """The line as a value; unknown fields are ignored so that versions can mix."""
 
@@ -44,6 +52,8 @@ class Trailer(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     cleared_try: int | None = None
     # Evidence that says something bad is all that keeps the control out of the gap list.
     hides_gap: bool = False
+    # The newest evidence of a pass of this test; it outlives an outage and a fail.
+    evidence: EvidenceRef | None = None
 
 
 def one_line(text: str, *, limit: int = MAX_SENTENCE) -> str:

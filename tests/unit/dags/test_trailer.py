@@ -5,10 +5,11 @@ from __future__ import annotations
 import json
 from datetime import UTC, datetime
 
+import msgspec
 import pytest
 
 from compai_dags.outcomes import Outcome
-from compai_dags.trailer import MARK, Trailer, one_line, read_details, write_details
+from compai_dags.trailer import MARK, EvidenceRef, Trailer, one_line, read_details, write_details
 
 TRAILER = Trailer(
     outcome=Outcome.PASS,
@@ -81,6 +82,29 @@ def test_a_line_of_a_later_version_is_ours_too() -> None:
     body = bare.removeprefix(f"Fine.\n{MARK}") + ',"colour":"green"'
     later = f'Fine.\n{MARK}{body},"sha256":"{_seal("Fine.", body, "pass")}"}}'
     assert read_details(later, "pass") == ("Fine.", TRAILER)
+
+
+def test_the_evidence_is_remembered() -> None:
+    ref = EvidenceRef(id=12, content="0123456789abcdef", at=TRAILER.collected_at)
+    trailer = msgspec.structs.replace(TRAILER, evidence=ref)
+    details = write_details("Fine.", trailer, "pass")
+    assert (
+        '"evidence":{"id":12,"content":"0123456789abcdef","at":"2026-11-25T06:00:00Z"}' in details
+    )
+    assert read_details(details, "pass") == ("Fine.", trailer)
+
+
+def test_a_line_from_before_evidence_was_kept_is_ours() -> None:
+    """Written by version 0.1.0, to the byte."""
+    details = (
+        'Fine.\ncompai-kit {"outcome":"PASS","reason":null,"prev":null,"prev_at":null,'
+        '"collected_at":"2026-11-25T06:00:00Z","run":"r","try":1,"n_errors":0,"kit":"0.1.0",'
+        '"sha256":"61507815de51c17b"}'
+    )
+    said, trailer = read_details(details, "pass")
+    assert said == "Fine."
+    assert trailer is not None
+    assert trailer.evidence is None
 
 
 def test_a_sentence_can_be_stored() -> None:
