@@ -24,6 +24,7 @@ _FIRST_GENERATION = {
         r"|\('Connection aborted\."
     ),
 }
+_NAMED_EVIDENCE = re.compile(r"(?:Okta |AWS )?[Ee]vidence collected; id=(\d{1,18})\b", re.ASCII)
 
 
 class Author(StrEnum):
@@ -82,3 +83,14 @@ def _is_first_generation(result: str | None, text: str) -> bool:
     # A person who turned the result around kept the text, so both have to fit.
     pattern = _FIRST_GENERATION.get(result or "")
     return pattern is not None and pattern.match(text) is not None
+
+
+def evidence_named_in(text: str) -> int | None:
+    """The id of the evidence that a first-generation pass rests on, where its text names one."""
+    match = _NAMED_EVIDENCE.match(text)
+    return int(match[1]) if match else None
+
+
+def tells_of_a_failed_call(text: str) -> bool:
+    """Whether a text is an error body or the text of an exception, and no observation."""
+    return _FIRST_GENERATION["fail"].match(text) is not None

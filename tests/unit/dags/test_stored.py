@@ -5,7 +5,12 @@ from __future__ import annotations
 import pytest
 
 from compai_dags.outcomes import Outcome
-from compai_dags.stored import Author, read_stored
+from compai_dags.stored import (
+    Author,
+    evidence_named_in,
+    read_stored,
+    tells_of_a_failed_call,
+)
 
 FIRST_GENERATION = [
     ("pass", "Scheduled run (Airflow); test_type=manual"),
@@ -71,3 +76,30 @@ def test_the_words_that_travel_are_few(now) -> None:
     stored = read_stored(result="skipped", details="Step 01: restored.\n" * 100, at=now)
     assert 150 < len(stored.said) <= 200
     assert "\n" not in stored.said
+
+
+@pytest.mark.parametrize(
+    ("text", "number"),
+    [
+        ("Evidence collected; id=17", 17),
+        ("Okta evidence collected; id=17", 17),
+        ("AWS evidence collected; id=17 ", 17),
+        ("Scheduled run (Airflow); test_type=manual", None),
+        ("Seen by a person; id=17", None),
+        ("Evidence collected; id=x", None),
+        ("Evidence collected; id=" + "9" * 40, None),
+        ("", None),
+    ],
+)
+def test_evidence_that_a_first_generation_pass_names(text, number) -> None:
+    assert evidence_named_in(text) == number
+
+
+@pytest.mark.parametrize(("result", "details"), FIRST_GENERATION)
+def test_text_of_a_failed_call_is_told_from_an_observation(result, details) -> None:
+    assert tells_of_a_failed_call(details) == (result == "fail")
+
+
+def test_words_about_a_failed_call_are_an_observation() -> None:
+    assert not tells_of_a_failed_call("The 401 Client Error of yesterday is not fixed")
+    assert not tells_of_a_failed_call("")
