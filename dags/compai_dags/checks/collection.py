@@ -10,6 +10,8 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
+import msgspec
+
 from compai_client import (
     CompAI,
     CompAIError,
@@ -21,7 +23,7 @@ from compai_client import (
 from compai_dags.checks.base import CheckContext
 from compai_dags.checks.collected_texts import is_negative
 from compai_dags.failures import collecting_observation_of
-from compai_dags.outcomes import Observation, Reason, error, not_configured
+from compai_dags.outcomes import Observation, Outcome, Reason, error, not_configured
 
 # Rows can carry megabytes of extracted text, so few are asked for; 100 is Comp-AI's own cap.
 _FEW = 10
@@ -91,6 +93,44 @@ def collect(request: Request, context: CheckContext) -> Collected | Observation:
     return Collected(row=row, seen_at=seen_at, hides_gap=has_nothing_good and is_negative(row))
 
 
+def passed(collected: Collected, sentence: str) -> Observation:
+    return Observation(outcome=Outcome.PASS, sentence=sentence, collected_at=collected.seen_at)
+
+
+def failed(collected: Collected, sentence: str) -> Observation:
+    return Observation(
+        outcome=Outcome.FAIL,
+        sentence=sentence + _note(collected),
+        collected_at=collected.seen_at,
+        hides_gap=collected.hides_gap,
+    )
+
+
+def undecided(collected: Collected, reason: Reason, sentence: str) -> Observation:
+    """An ERROR: what the row tells is neither a pass nor a finding."""
+    observation = error(reason, sentence + _note(collected))
+    return msgspec.structs.replace(observation, hides_gap=collected.hides_gap)
+
+
+def unparsable(collected: Collected) -> Observation:
+    text = (collected.row.description or "")[:120]
+    return undecided(
+        collected,
+        Reason.MALFORMED,
+        f"Could not verify: the text of evidence {collected.row.id} is none that this kit knows "
+        f"({text!r}).",
+    )
+
+
+def _note(collected: Collected) -> str:
+    if not collected.hides_gap:
+        return ""
+    return (
+        " Note: evidence such as this is all the control has, and it keeps the control "
+        "out of the gap list."
+    )
+
+
 def _still_good(
     request: Request, context: CheckContext, rows: list[EvidenceItem]
 ) -> EvidenceItem | None:
@@ -113,16 +153,16 @@ def _ask(client: CompAI, request: Request, before: list[EvidenceItem]) -> int | 
     except (NoAnswerError, ServerError):
         written = _new_row(client, request, before)
     except CompAIError as failure:
-        return _failed(failure, request)
+        return _not_collected(failure, request)
     if written is not None:
         return written
     try:
         return request.call(client).id
     except CompAIError as failure:
-        return _failed(failure, request)
+        return _not_collected(failure, request)
 
 
-def _failed(failure: CompAIError, request: Request) -> Observation:
+def _not_collected(failure: CompAIError, request: Request) -> Observation:
     return collecting_observation_of(failure, doing=f"asking Comp-AI about {request.target}")
 
 

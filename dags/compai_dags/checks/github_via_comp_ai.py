@@ -9,13 +9,11 @@ from __future__ import annotations
 import re
 from dataclasses import dataclass
 
-import msgspec
-
 from compai_client import GitHubEvidenceType
 from compai_dags.checks.base import CheckContext, InvalidConfigError, config_object
 from compai_dags.checks.collected_texts import read_commit, read_protection
-from compai_dags.checks.collection import Collected, Request, collect
-from compai_dags.outcomes import Observation, Outcome, Reason, error
+from compai_dags.checks.collection import Request, collect, passed, undecided, unparsable
+from compai_dags.outcomes import Observation, Reason
 from compai_dags.rows import Row
 
 _NAME = re.compile(r"[\w.-]+", re.ASCII)
@@ -43,29 +41,32 @@ def branch_protection(row: Row, context: CheckContext) -> Observation:
         return collected
     protection = read_protection(collected.row.description)
     if protection is None:
-        return _unparsable(collected)
+        return unparsable(collected)
     branch, wanted = protection.branch, config.get("branch")
     if not protection.enabled:
-        return _undecided(
+        return undecided(
             collected,
+            Reason.AMBIGUOUS,
             f"Could not verify: for branch {branch} of {repository} Comp-AI reports "
             "protection as 'not configured or not accessible', one sentence for both. Either "
             "protect the branch, or give Comp-AI's GITHUB_TOKEN admin read access to the "
             f"repository. {_DIRECT}.",
         )
     if wanted and wanted != branch:
-        return _undecided(
+        return undecided(
             collected,
+            Reason.AMBIGUOUS,
             f"Could not verify: Comp-AI examines the default branch {branch} of {repository} only, "
             f"the test asks for branch {wanted}. {_DIRECT}.",
         )
     if unseen:
-        return _undecided(
+        return undecided(
             collected,
+            Reason.AMBIGUOUS,
             f"Could not verify: branch {branch} of {repository} is protected, but Comp-AI does not "
             f"tell about {', '.join(unseen)}, which the test requires. {_DIRECT}.",
         )
-    return _passed(
+    return passed(
         collected,
         f"Branch protection is enabled on the default branch {branch} of {repository} "
         f"(evidence {collected.row.id}). Warning: required approvals were not examined.",
@@ -82,22 +83,23 @@ def last_commit(row: Row, context: CheckContext) -> Observation:
         return collected
     commit = read_commit(collected.row.description)
     if commit is None:
-        return _unparsable(collected)
+        return unparsable(collected)
     if commit.sha is None:
-        return _bad(
+        return undecided(
             collected,
             Reason.NOT_FOUND_OR_NO_ACCESS,
             f"Could not verify: Comp-AI read {repository}, but no commit of it "
             f"(evidence {collected.row.id} says 'unknown').",
         )
     if not suffices:
-        return _undecided(
+        return undecided(
             collected,
+            Reason.AMBIGUOUS,
             f"Could not verify the age of the last commit of {repository}: Comp-AI's evidence "
             f"names commit {commit.sha[:12]}, but not its date. {_DIRECT}; or set "
             'config.require to "reachable" if that is what the control asks for.',
         )
-    return _passed(
+    return passed(
         collected,
         f"{repository} is reachable; its last commit is {commit.sha[:12]} "
         f"(evidence {collected.row.id}). The age of the commit was not examined.",
@@ -149,30 +151,3 @@ def _unseen_requirements(config: dict[str, object]) -> list[str]:
     """What the test requires beyond "protected"; Comp-AI's text tells none of it."""
     approvals = ["min_approvals"] if config.get("min_approvals") else []
     return sorted(_required(config)) + approvals
-
-
-def _passed(collected: Collected, sentence: str) -> Observation:
-    return Observation(outcome=Outcome.PASS, sentence=sentence, collected_at=collected.seen_at)
-
-
-def _undecided(collected: Collected, sentence: str) -> Observation:
-    return _bad(collected, Reason.AMBIGUOUS, sentence)
-
-
-def _unparsable(collected: Collected) -> Observation:
-    text = (collected.row.description or "")[:120]
-    return _bad(
-        collected,
-        Reason.MALFORMED,
-        f"Could not verify: the text of evidence {collected.row.id} is none that this kit knows "
-        f"({text!r}).",
-    )
-
-
-def _bad(collected: Collected, reason: Reason, sentence: str) -> Observation:
-    if collected.hides_gap:
-        sentence += (
-            " Note: evidence such as this is all the control has, and it keeps the control "
-            "out of the gap list."
-        )
-    return msgspec.structs.replace(error(reason, sentence), hides_gap=collected.hides_gap)
