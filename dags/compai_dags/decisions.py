@@ -10,8 +10,9 @@ from msgspec import Struct
 
 from compai_dags import __version__
 from compai_dags.outcomes import Observation, Outcome, Reason, Result
+from compai_dags.proof import told
 from compai_dags.stored import Author, Stored
-from compai_dags.trailer import Trailer, one_line
+from compai_dags.trailer import MAX_SENTENCE, EvidenceRef, Trailer, one_line
 
 # The types behind these reasons have no check, so the installation may ask for the pass of the
 # first design; a test that could be checked, but lacks its configuration, may not have it.
@@ -38,6 +39,10 @@ class Decision(Struct, frozen=True, kw_only=True):
     result: Result | None
     sentence: str
     kept_because: str | None = None
+    # The assertions that do not hold, for a fail that its check could prove.
+    failing: str = ""
+    # What a pass rests on, once it is stored.
+    evidence: EvidenceRef | None = None
 
 
 def decide(observation: Observation, stored: Stored, *, unchecked_pass: bool = False) -> Decision:
@@ -46,7 +51,8 @@ def decide(observation: Observation, stored: Stored, *, unchecked_pass: bool = F
         case Outcome.PASS:
             return _post(observation, "pass")
         case Outcome.FAIL:
-            return _post(observation, "fail")
+            failing = told(observation.proof) if observation.proof is not None else ""
+            return msgspec.structs.replace(_post(observation, "fail"), failing=one_line(failing))
         case Outcome.NOT_APPLICABLE:
             return _post(observation, "skipped", "n/a")
         case Outcome.NOT_CONFIGURED:
@@ -98,6 +104,13 @@ def _keep(observation: Observation, because: str) -> Decision:
     )
 
 
+def with_evidence(decision: Decision, evidence: EvidenceRef) -> Decision:
+    """The pass that rests on this row; its sentence names it."""
+    named = f" Evidence {evidence.id}."
+    sentence = one_line(decision.sentence, limit=MAX_SENTENCE - len(named)) + named
+    return msgspec.structs.replace(decision, evidence=evidence, sentence=sentence)
+
+
 def trailer_of(decision: Decision, stored: Stored, identity: RunIdentity) -> Trailer:
     """The line that goes with a decision; it keeps the last result that said something."""
     observation = decision.observation
@@ -122,6 +135,7 @@ def trailer_of(decision: Decision, stored: Stored, identity: RunIdentity) -> Tra
         kit=__version__,
         cleared_try=identity.first_try if identity.first_try > 1 else None,
         hides_gap=observation.hides_gap,
+        evidence=decision.evidence or (before.evidence if before is not None else None),
     )
 
 

@@ -25,7 +25,7 @@ from compai_client import (
 )
 from compai_dags import __version__
 from compai_dags.checks.base import InvalidConfigError, config_object
-from compai_dags.outcomes import Observation
+from compai_dags.outcomes import Observation, Outcome, Reason, error, verdict_of
 from compai_dags.proof import Assertion, Proof, content_sha256
 from compai_dags.rows import Row
 from compai_dags.trailer import EvidenceRef, one_line
@@ -101,6 +101,24 @@ def evidence_refresh(row: Row) -> timedelta:
             f"config.evidence_refresh must be a whole number of days from 1 to {_MAX_REFRESH_DAYS}"
         )
     return timedelta(days=days)
+
+
+def vetted(row: Row, observation: Observation) -> Observation:
+    """A pass with a proof is held to it; one that cannot become evidence is none.
+
+    Raises InvalidConfigError when the test asks for an impossible `evidence_refresh`.
+    """
+    proof = observation.proof
+    if observation.outcome is not Outcome.PASS or proof is None:
+        return observation
+    if verdict_of(proof.assertions) is not Outcome.PASS:
+        return error(
+            Reason.BUG,
+            "Could not verify: the check has a defect (its pass is not what it proved).",
+        )
+    evidence_refresh(row)
+    content_sha256(fitted(proof))
+    return observation
 
 
 class _Known(msgspec.Struct, frozen=True):

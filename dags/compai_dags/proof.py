@@ -10,6 +10,10 @@ from typing import Any
 
 import msgspec
 
+# The sentence tells it to people; this is for whoever wants to look it up.
+_MAX_TOLD = 5
+_MAX_OBSERVED = 80
+
 
 class Assertion(msgspec.Struct, frozen=True, kw_only=True):
     """One fact. `holds` None: it could not be observed, which is never taken for true or false.
@@ -49,3 +53,26 @@ def content_sha256(proof: Proof) -> str:
     ]
     content = msgspec.json.encode((proof.type, proof.source, stable), order="deterministic")
     return hashlib.sha256(content).hexdigest()
+
+
+def told(proof: Proof) -> str:
+    """What is not as expected, and what could not be observed, in one short line; else empty."""
+    failed = [_told(one) for one in proof.assertions if one.mandatory and one.holds is False]
+    unseen = [one.path for one in proof.assertions if one.mandatory and one.holds is None]
+    parts = [
+        f"{title}: {'; '.join(texts[:_MAX_TOLD])}{_more(texts)}."
+        for title, texts in (("Failed", failed), ("Not observed", unseen))
+        if texts
+    ]
+    return " ".join(parts)
+
+
+def _told(assertion: Assertion) -> str:
+    observed = msgspec.json.encode(assertion.observed).decode("utf-8")
+    if len(observed) > _MAX_OBSERVED:
+        observed = f"{observed[: _MAX_OBSERVED - 1]}…"
+    return f"{assertion.path} is {observed}, expected {assertion.expected}"
+
+
+def _more(texts: list[str]) -> str:
+    return f" and {len(texts) - _MAX_TOLD} more" if len(texts) > _MAX_TOLD else ""

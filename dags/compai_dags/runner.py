@@ -1,22 +1,39 @@
 """One chunk of control tests: evaluate each on its own, post what may be posted, report everything.
 
-Results are overwritten by every post, so posting is safe to repeat. Evidence is not: a retry skips
-what this run already recorded, and an ERROR is held back until no retry is left.
+Results are overwritten by every post, so posting is safe to repeat. Evidence is not: it is stored
+before the pass that rests on it, a retry skips what this run already recorded, and an ERROR is held
+back until no retry is left.
 """
 
 from __future__ import annotations
 
 import logging
 from collections.abc import Callable
+from datetime import datetime
 
 import msgspec
 
 from compai_client import CompAIError, ControlTest, TokenError, UnauthorizedError
 from compai_dags import checks
-from compai_dags.checks import CheckContext
-from compai_dags.decisions import Decision, RunIdentity, decide, is_recorded, trailer_of
+from compai_dags.checks import CheckContext, InvalidConfigError
+from compai_dags.decisions import (
+    Decision,
+    RunIdentity,
+    decide,
+    is_recorded,
+    trailer_of,
+    with_evidence,
+)
+from compai_dags.evidence import EvidenceKeeper, evidence_refresh, vetted
 from compai_dags.failures import meaning_of, observation_of
-from compai_dags.outcomes import Observation, Outcome, Reason, Result, error
+from compai_dags.outcomes import (
+    Observation,
+    Outcome,
+    Reason,
+    Result,
+    error,
+    not_configured,
+)
 from compai_dags.rows import Row, read_row
 from compai_dags.trailer import write_details
 
@@ -42,7 +59,7 @@ _LOG_LEVELS = {
 }
 
 
-class Record(msgspec.Struct, frozen=True, kw_only=True):
+class Record(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     """What became of one test: the outcome, and what Comp-AI was told (None: nothing)."""
 
     id: int
@@ -52,6 +69,11 @@ class Record(msgspec.Struct, frozen=True, kw_only=True):
     reason: str | None
     said: str
     posted: Result | None
+    # When PASS or FAIL was observed, and what each rests on.
+    collected_at: datetime | None = None
+    evidence_id: int | None = None
+    failing: str = ""
+    kept_because: str | None = None
 
     @property
     def is_trouble(self) -> bool:
@@ -80,6 +102,9 @@ class ChunkRunner:
         self._identity = identity
         self._unchecked_pass = unchecked_pass
         self._evaluate = evaluate
+        self._evidence = EvidenceKeeper(
+            client=context.client, now=context.now, run_id=identity.run_id
+        )
         # Set once it is known that no further call can succeed.
         self._dead_token: Observation | None = None
 
@@ -119,7 +144,9 @@ class ChunkRunner:
 
     def _decide(self, row: Row) -> Decision:
         try:
-            observation = self._evaluate(row, self._context)
+            observation = vetted(row, self._evaluate(row, self._context))
+        except InvalidConfigError as invalid:
+            observation = not_configured(Reason.CONFIG, f"Not configured: {invalid}.")
         except CompAIError as failure:
             observation = observation_of(failure, doing="the check")
         except _PROGRAMMING_ERRORS as bug:
@@ -133,38 +160,63 @@ class ChunkRunner:
         return decide(observation, row.stored, unchecked_pass=self._unchecked_pass)
 
     def _post(self, row: Row, decision: Decision) -> None:
-        if decision.result is None:
+        result = decision.result
+        if result is None:
             self._record(row, decision, posted=None, because=decision.kept_because)
             return
         if self._dead_token is not None:
             self._record_lost(row, decision, Reason.AUTH, "the token is dead")
             return
+        try:
+            decision = self._with_evidence(row, decision)
+        except CompAIError as failure:
+            self._record_failed(row, decision, failure)
+            return
         details = write_details(
             decision.sentence,
             trailer_of(decision, row.stored, self._identity),
-            decision.result,
-            quoted=decision.observation.quoted,
+            result,
+            quoted=decision.observation.quoted or decision.failing,
         )
         try:
             answer = self._context.client.record_test_result(
                 control_id=row.control_id,
                 test_id=row.id,
-                result=decision.result,
+                result=result,
                 details=details,
             )
         except CompAIError as failure:
-            meaning = meaning_of(failure)
-            self._note_transient(meaning.transient)
-            if isinstance(failure, TokenError | UnauthorizedError):
+            if isinstance(failure, UnauthorizedError):
                 self._dead_token = observation_of(failure, doing="recording a result")
-            self._record_lost(row, decision, meaning.reason, str(failure))
+            self._record_failed(row, decision, failure)
             return
-        if _was_stored(answer, row, decision.result, details):
-            self._record(row, decision, posted=decision.result)
+        if _was_stored(answer, row, result, details):
+            self._record(row, decision, posted=result)
         else:
             self._record_lost(
                 row, decision, Reason.MALFORMED, "Comp-AI answered with another result"
             )
+
+    def _with_evidence(self, row: Row, decision: Decision) -> Decision:
+        """The decision, a pass with what it rests on. Raises the client's errors."""
+        observation = decision.observation
+        if observation.outcome is not Outcome.PASS or observation.proof is None:
+            return decision
+        trailer = row.stored.trailer
+        evidence = self._evidence.keep(
+            row,
+            observation,
+            before=trailer.evidence if trailer is not None else None,
+            refresh=evidence_refresh(row),
+        )
+        return with_evidence(decision, evidence)
+
+    def _record_failed(self, row: Row, decision: Decision, failure: CompAIError) -> None:
+        meaning = meaning_of(failure)
+        self._note_transient(meaning.transient)
+        if isinstance(failure, TokenError):
+            self._dead_token = observation_of(failure, doing="recording a result")
+        self._record_lost(row, decision, meaning.reason, str(failure))
 
     def _note_transient(self, transient: bool) -> None:
         if transient and not self._identity.is_last_try:
@@ -185,8 +237,14 @@ class ChunkRunner:
             outcome=trailer.outcome,
             reason=Reason(trailer.reason) if trailer.reason else None,
             sentence=row.stored.said,
+            collected_at=trailer.collected_at,
         )
-        decision = Decision(observation=recorded, result=None, sentence=recorded.sentence)
+        decision = Decision(
+            observation=recorded,
+            result=None,
+            sentence=recorded.sentence,
+            evidence=trailer.evidence if trailer.outcome is Outcome.PASS else None,
+        )
         self._record(row, decision, posted=None, because=f"recorded in try {trailer.try_number}")
 
     def _record_lost(self, row: Row, decision: Decision, reason: Reason, why: str) -> None:
@@ -214,11 +272,16 @@ class ChunkRunner:
             reason=observation.reason,
             said=decision.sentence,
             posted=posted,
+            collected_at=observation.collected_at,
+            evidence_id=decision.evidence.id if decision.evidence is not None else None,
+            failing=decision.failing,
+            kept_because=because,
         )
         self.records.append(record)
         told = f"posted {posted}" if posted else f"nothing posted ({because})"
         level = _LOG_LEVELS.get(record.outcome, logging.INFO)
-        log.log(level, "%s: %s. %s", record, told, decision.sentence)
+        said = f"{decision.sentence} {decision.failing}".rstrip()
+        log.log(level, "%s: %s. %s", record, told, said)
 
 
 def _was_stored(answer: ControlTest, row: Row, result: Result, details: str) -> bool:
