@@ -15,7 +15,8 @@ import msgspec
 
 from compai_client import CompAIError, ControlTest, TokenError, UnauthorizedError
 from compai_dags import checks
-from compai_dags.checks import CheckContext, InvalidConfigError
+from compai_dags.checks import CheckContext
+from compai_dags.checks.base import InvalidConfigError
 from compai_dags.decisions import (
     Decision,
     RunIdentity,

@@ -10,7 +10,7 @@ import msgspec
 import pytest
 
 from compai_client import ServerError
-from compai_dags.checks import InvalidConfigError
+from compai_dags.checks.base import InvalidConfigError
 from compai_dags.evidence import (
     EvidenceKeeper,
     Statement,
