@@ -9,49 +9,61 @@ from __future__ import annotations
 import hashlib
 import time
 from collections.abc import Callable, Collection, Iterator, Mapping
-from dataclasses import dataclass
 from datetime import UTC, datetime
-from email.utils import parsedate_to_datetime
 from types import TracebackType
-from typing import Any, Self
-from urllib.parse import urljoin, urlsplit
+from typing import Any, Protocol, Self
+from urllib.parse import urlsplit
 
 import msgspec
-import requests
 
+from compai_dags import __version__
+from compai_dags.checks.outside_answer import (
+    Answer,
+    OutsideError,
+    Wait,
+    next_link,
+    retry_after_s,
+    seconds_until,
+    words_of,
+)
+from compai_dags.checks.outside_exchange import Limits, NoAnswerError, RawAnswer, Wire
 from compai_dags.outcomes import Reason
 
+__all__ = [
+    "MAX_PAGES",
+    "TRIES",
+    "WAIT_CAP_S",
+    "Answer",
+    "Limits",
+    "Outside",
+    "OutsideError",
+    "Tokens",
+    "Wait",
+    "next_link",
+    "retry_after_s",
+    "seconds_until",
+    "words_of",
+]
+
 TRIES = 3
-TIMEOUT_S = (5.0, 30.0)
+MAX_PAGES = 100
 # Longer than the pause that a rate limit of a minute asks for.
 WAIT_CAP_S = 90.0
-MAX_BYTES = 10 * 1024 * 1024
-MAX_PAGES = 100
 _BACKOFF_S = 2.0
 _TRANSIENT = frozenset({408, 425, 429, 500, 502, 503, 504})
+_USUAL_PORTS = {"http": 80, "https": 443}
 
 
-class OutsideError(Exception):
-    """A system that is checked gave no usable answer; `reason` is that of the test's ERROR."""
+class Tokens(Protocol):
+    """Where the token of each call comes from, for systems whose tokens end during a run."""
 
-    def __init__(self, reason: Reason, message: str, *, transient: bool = False) -> None:
-        super().__init__(message)
-        self.reason = reason
-        self.transient = transient
+    def headers(self) -> Mapping[str, str]:
+        """What to send with the next call; may raise OutsideError."""
+        ...
 
-
-@dataclass(frozen=True, kw_only=True)
-class Answer:
-    """What came back; `body` is None where there was none. Header names are case-insensitive."""
-
-    status: int
-    headers: Mapping[str, str]
-    body: Any
-    url: str
-
-
-# How long an answer asks to wait before it is tried again; None: it is an answer.
-Wait = Callable[[Answer], float | None]
+    def renew(self) -> bool:
+        """After a 401: forget the token; whether there can be another one."""
+        ...
 
 
 class Outside:
@@ -63,17 +75,26 @@ class Outside:
         *,
         system: str,
         headers: Mapping[str, str] | None = None,
+        tokens: Tokens | None = None,
         must_wait: Wait | None = None,
+        limits: Limits | None = None,
         sleep: Callable[[float], None] = time.sleep,
         now: Callable[[], datetime] = lambda: datetime.now(UTC),
     ) -> None:
         self.base_url = base_url.rstrip("/")
         self.system = system
+        self._tokens = tokens
         self._must_wait = must_wait or (lambda answer: retry_after_s(answer, now()))
+        self._limits = limits or Limits()
         self._sleep = sleep
         self._digest = hashlib.sha256()
-        self._session = requests.Session()
-        self._session.headers.update({"Accept": "application/json", **(headers or {})})
+        self._headers = {
+            "Accept": "application/json",
+            "Accept-Encoding": "identity",
+            "User-Agent": f"compai-kit/{__version__}",
+            **(headers or {}),
+        }
+        self._wire = Wire(system, self._limits)
 
     def __enter__(self) -> Self:
         return self
@@ -84,16 +105,23 @@ class Outside:
         error: BaseException | None,
         trace: TracebackType | None,
     ) -> None:
-        self._session.close()
+        self.close()
+
+    def close(self) -> None:
+        self._wire.close()
 
     @property
     def raw_sha256(self) -> str:
-        """Over the bodies of all answers so far, in order."""
+        """Over the bodies of all answers so far, in order; failed tries do not count."""
         return self._digest.hexdigest()
 
     def carry(self, headers: Mapping[str, str]) -> None:
         """Send these with every further call: a token that was renewed."""
-        self._session.headers.update(headers)
+        self._headers.update(headers)
+
+    def is_own(self, url: str) -> bool:
+        """Whether an address has the scheme, host and port of this system."""
+        return _origin(url) == _origin(self.base_url)
 
     def get(self, path: str, *, params: Mapping[str, Any] | None = None) -> Answer:
         """The answer of any status that is not worth another try; raises OutsideError."""
@@ -116,110 +144,114 @@ class Outside:
         Ends at an answer whose status is not in `accept`, which is yielded too. Raises
         OutsideError(truncated) when there are more pages than `max_pages`.
         """
-        answer = self.get(path, params=params)
-        for _ in range(max_pages):
+        answer, seen = self.get(path, params=params), set[str]()
+        for number in range(1, max_pages + 1):
             yield answer
             link = next_link(answer)
             if answer.status not in accept or link is None:
                 return
-            if _origin(link) != _origin(self.base_url):
+            if not self.is_own(link):
                 raise OutsideError(
                     Reason.MALFORMED, f"{self.system} names a next page on another host"
                 )
-            answer = self.get(link)
+            if link in seen:
+                raise OutsideError(
+                    Reason.MALFORMED,
+                    f"{self.system} names a page of {_path(path)} as next that was read already",
+                )
+            seen.add(link)
+            if number < max_pages:
+                answer = self.get(link)
         raise OutsideError(
             Reason.TRUNCATED, f"{self.system} has more than {max_pages} pages of {_path(path)}"
         )
 
     def _tried(self, method: str, path: str, **request: Any) -> Answer:
-        url = path if "://" in path else f"{self.base_url}/{path.lstrip('/')}"
-        what = f"{method} {_path(url)} of {self.system}"
-        for attempt in range(1, TRIES + 1):
-            last = attempt == TRIES
+        url = path
+        if not path.startswith(("http://", "https://")):
+            url = f"{self.base_url}/{path.lstrip('/')}"
+        elif not self.is_own(path):
+            raise OutsideError(Reason.MALFORMED, f"{self.system} names an address on another host")
+        what = f"{method} {_path(path)} of {self.system}"
+        deadline = time.monotonic() + self._limits.call_s
+        renewed, attempt = False, 0
+        while True:
+            attempt += 1
             try:
-                answer = self._once(method, url, what, **request)
-            except requests.RequestException as failure:
-                if last:
+                raw = self._sent(method, url, what, **request)
+            except NoAnswerError as failure:
+                pause = _BACKOFF_S * attempt
+                if attempt == TRIES or time.monotonic() + pause > deadline:
                     raise OutsideError(
                         Reason.TIMEOUT,
-                        f"{what}: no answer after {TRIES} tries ({type(failure).__name__})",
+                        f"{what}: no answer after {_tries(attempt)} ({failure})",
                         transient=True,
                     ) from None
-                self._sleep(_BACKOFF_S * attempt)
+                self._sleep(pause)
+                continue
+            answer = _decoded(raw, url, what)
+            if answer.status == 401 and self._tokens and not renewed and self._tokens.renew():
+                # A refused call was not processed, so it does not count as a try.
+                renewed, attempt = True, attempt - 1
                 continue
             wait = self._must_wait(answer)
             if wait is None and answer.status not in _TRANSIENT:
+                self._digest.update(raw.body)
                 return answer
-            if last or (wait is not None and wait > WAIT_CAP_S):
+            pause = _BACKOFF_S * attempt if wait is None else wait
+            too_late = pause > WAIT_CAP_S or time.monotonic() + pause > deadline
+            if attempt == TRIES or too_late:
                 raise _gave_up(what, answer, attempt, wait)
-            self._sleep(_BACKOFF_S * attempt if wait is None else wait)
-        raise AssertionError("unreachable")
+            self._sleep(pause)
 
-    def _once(self, method: str, url: str, what: str, **request: Any) -> Answer:
-        with self._session.request(
-            method, url, timeout=TIMEOUT_S, allow_redirects=False, stream=True, **request
-        ) as response:
-            raw = response.raw.read(MAX_BYTES + 1, decode_content=True)
-            if len(raw) > MAX_BYTES:
-                raise OutsideError(Reason.TRUNCATED, f"{what}: more than {MAX_BYTES} bytes")
-            self._digest.update(raw)
-            return Answer(
-                status=response.status_code,
-                headers=response.headers,
-                body=_decoded(raw, response, what),
-                url=url,
-            )
+    def _sent(self, method: str, url: str, what: str, **request: Any) -> RawAnswer:
+        token = self._tokens.headers() if self._tokens else {}
+        try:
+            return self._wire.exchange(method, url, headers={**self._headers, **token}, **request)
+        except OutsideError as failure:
+            raise OutsideError(failure.reason, f"{what}: {failure}") from None
 
 
-def retry_after_s(answer: Answer, now: datetime) -> float | None:
-    """What a 429 or 503 asks for, in seconds or as a date; None when it does not say."""
-    if answer.status not in (429, 503):
-        return None
-    text = answer.headers.get("Retry-After", "").strip()
-    if text.isdecimal():
-        return float(text)
-    try:
-        return max(0.0, (parsedate_to_datetime(text) - now).total_seconds())
-    except (TypeError, ValueError):
-        return None
-
-
-def next_link(answer: Answer) -> str | None:
-    """The address of the page after this one, absolute."""
-    for link in requests.utils.parse_header_links(answer.headers.get("Link", "")):
-        if link.get("rel") == "next" and link.get("url"):
-            return urljoin(answer.url, link["url"])
-    return None
-
-
-def _decoded(raw: bytes, response: requests.Response, what: str) -> Any:
-    if not raw:
-        return None
-    try:
-        return msgspec.json.decode(raw)
-    except (msgspec.DecodeError, UnicodeDecodeError):
-        if response.status_code >= 400 or 300 <= response.status_code < 400:
-            return None
-        media_type = response.headers.get("Content-Type", "no content type").split(";")[0]
-        raise OutsideError(
-            Reason.MALFORMED,
-            f"{what}: HTTP {response.status_code} with {media_type[:50]}, not JSON",
-        ) from None
+def _decoded(raw: RawAnswer, url: str, what: str) -> Answer:
+    body = None
+    if raw.body:
+        try:
+            body = msgspec.json.decode(raw.body)
+        except (msgspec.DecodeError, UnicodeDecodeError):
+            # A page for people instead of a reason, or of the place that a redirect names.
+            if raw.status < 300:
+                media_type = raw.headers.get("Content-Type", "no content type").split(";")[0]
+                raise OutsideError(
+                    Reason.MALFORMED, f"{what}: HTTP {raw.status} with {media_type[:50]}, not JSON"
+                ) from None
+    return Answer(status=raw.status, headers=raw.headers, body=body, url=url)
 
 
 def _gave_up(what: str, answer: Answer, attempt: int, wait: float | None) -> OutsideError:
-    limited = wait is not None or answer.status == 429
-    reason = Reason.RATE_LIMITED if limited else Reason.UPSTREAM_5XX
+    if answer.status >= 500:
+        reason = Reason.UPSTREAM_5XX
+    elif answer.status in (408, 425):
+        reason = Reason.TIMEOUT
+    else:
+        reason = Reason.RATE_LIMITED
     asked = f", asks to wait {wait:.0f} s" if wait is not None else ""
-    tries = f"{attempt} tr{'y' if attempt == 1 else 'ies'}"
     return OutsideError(
-        reason, f"{what}: HTTP {answer.status} after {tries}{asked}", transient=True
+        reason, f"{what}: HTTP {answer.status} after {_tries(attempt)}{asked}", transient=True
     )
 
 
-def _origin(url: str) -> tuple[str, str]:
+def _tries(number: int) -> str:
+    return f"{number} tr{'y' if number == 1 else 'ies'}"
+
+
+def _origin(url: str) -> tuple[str, str | None, int | str | None, bool]:
+    """Scheme, host, port, and whether there is a user name, which no own address has."""
     parts = urlsplit(url)
-    return parts.scheme.lower(), parts.netloc.lower()
+    try:
+        port: int | str | None = parts.port or _USUAL_PORTS.get(parts.scheme)
+    except ValueError:
+        port = parts.netloc
+    return parts.scheme, parts.hostname, port, "@" in parts.netloc
 
 
 def _path(url: str) -> str:
