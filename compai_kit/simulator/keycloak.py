@@ -9,6 +9,7 @@ import base64
 import json
 import secrets
 import uuid
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any, Literal
@@ -19,6 +20,7 @@ ClientVerdict = Literal["ok", "unknown client", "wrong secret"]
 # Scopes that the realm knows; the first two are granted without being asked for.
 DEFAULT_SCOPES = ("profile", "email")
 KNOWN_SCOPES = ("openid", *DEFAULT_SCOPES)
+_COMPOSITE: Mapping[str, tuple[str, ...]] = {"view-users": ("query-groups", "query-users")}
 
 
 @dataclass(frozen=True, slots=True)
@@ -30,14 +32,17 @@ class IssuedToken:
     scope: str
     issued_at: datetime
     expires_at: datetime
+    # Of the client realm-management: what the client may do with the admin API.
+    admin_roles: tuple[str, ...] = ()
 
     def claims(self) -> dict[str, Any]:
+        admin = {"realm-management": {"roles": list(self.admin_roles)}} if self.admin_roles else {}
         return {
             "exp": int(self.expires_at.timestamp()),
             "iat": int(self.issued_at.timestamp()),
             "jti": self.token_id,
             "iss": self.issuer,
-            "aud": "account",
+            "aud": [*admin, "account"] if admin else "account",
             "sub": self.subject,
             "typ": "Bearer",
             "azp": self.client_id,
@@ -49,9 +54,8 @@ class IssuedToken:
                     f"default-roles-{self.issuer.rpartition('/')[2]}",
                 ]
             },
-            "resource_access": {
-                "account": {"roles": ["manage-account", "manage-account-links", "view-profile"]}
-            },
+            "resource_access": admin
+            | {"account": {"roles": ["manage-account", "manage-account-links", "view-profile"]}},
             "scope": self.scope,
             "email_verified": False,
             "preferred_username": f"service-account-{self.client_id}",
@@ -66,6 +70,7 @@ class Keycloak:
 
     def __init__(self, settings: Settings) -> None:
         self._settings = settings.keycloak
+        self._admin_roles = settings.systems.get("keycloakAdmin", {}).get("roles", {})
         self._static = set(settings.static_tokens)
         self._issued: dict[str, IssuedToken] = {}
         self._subjects: dict[str, str] = {}
@@ -98,6 +103,7 @@ class Keycloak:
             scope=scope,
             issued_at=now,
             expires_at=now + timedelta(seconds=self._settings.token_life_s),
+            admin_roles=with_composites(self._admin_roles.get(client_id, ())),
         )
         token = _signed(issued.claims())
         self._issued[token] = issued
@@ -128,6 +134,13 @@ class Keycloak:
         """Every token so far dies, static ones included; new ones can be had."""
         self._issued.clear()
         self._static.clear()
+
+
+def with_composites(roles: Iterable[str]) -> tuple[str, ...]:
+    """These roles of realm-management and those that they bring along."""
+    return tuple(
+        dict.fromkeys(part for role in roles for part in (role, *_COMPOSITE.get(role, ())))
+    )
 
 
 def _signed(claims: dict[str, Any]) -> str:

@@ -19,7 +19,7 @@ PREFIX = "/auth/realms/"
 PREFIX_WITHOUT_BASE = "/realms/"
 TOKEN_ENDPOINT = "/token"  # noqa: S105  # the end of an address
 LOGIN_ENDPOINT = "/auth"
-_SECURITY = {
+SECURITY = {
     "referrer-policy": "no-referrer",
     "strict-transport-security": "max-age=31536000; includeSubDomains",
     "x-content-type-options": "nosniff",
@@ -30,7 +30,7 @@ _REVOKED = {
     "x-robots-tag": "none",
 }
 _NO_STORE = {"cache-control": "no-store", "pragma": "no-cache"}
-_NO_CACHE = {"cache-control": "no-cache"}
+NO_CACHE = {"cache-control": "no-cache"}
 
 
 def is_keycloak_path(url_path: str) -> bool:
@@ -56,7 +56,7 @@ def answer(request: HttpRequest, keycloak: Keycloak, *, now: datetime) -> HttpRe
         return _error(404, "Realm does not exist")
     endpoint = rest.removeprefix("protocol/openid-connect")
     if request.method in ("GET", "HEAD") and endpoint == LOGIN_ENDPOINT:
-        return html_answer(200, LOGIN_PAGE, _SECURITY | _NO_STORE)
+        return html_answer(200, LOGIN_PAGE, SECURITY | _NO_STORE)
     exchange = _Exchange.read(request, issuer=_issuer(request, realm), now=now)
     if request.method == "POST" and endpoint == TOKEN_ENDPOINT:
         return _token(exchange, keycloak)
@@ -118,7 +118,7 @@ def _token(exchange: _Exchange, keycloak: Keycloak) -> HttpResponse:
         "not-before-policy": 0,
         "scope": scope,
     }
-    return json_answer(200, body, _SECURITY | _NO_STORE)
+    return json_answer(200, body, SECURITY | _NO_STORE)
 
 
 def _introspection(exchange: _Exchange, keycloak: Keycloak) -> HttpResponse:
@@ -129,14 +129,14 @@ def _introspection(exchange: _Exchange, keycloak: Keycloak) -> HttpResponse:
         return _error(400, "invalid_request", "Token not provided.")
     issued = keycloak.look_up(token, now=exchange.now)
     if issued is None:
-        return json_answer(200, {"active": False}, _SECURITY | _NO_CACHE)
+        return json_answer(200, {"active": False}, SECURITY | NO_CACHE)
     body = issued.claims() | {
         "client_id": issued.client_id,
         "username": f"service-account-{issued.client_id}",
         "token_type": "Bearer",
         "active": True,
     }
-    return json_answer(200, body, _SECURITY | _NO_CACHE)
+    return json_answer(200, body, SECURITY | NO_CACHE)
 
 
 def _revocation(exchange: _Exchange, keycloak: Keycloak) -> HttpResponse:
@@ -146,7 +146,7 @@ def _revocation(exchange: _Exchange, keycloak: Keycloak) -> HttpResponse:
     if token is None:
         return _error(400, "invalid_request", "Token not provided")
     keycloak.revoke(token)
-    return empty_answer(200, _SECURITY | _REVOKED)
+    return empty_answer(200, SECURITY | _REVOKED)
 
 
 def _form(request: HttpRequest) -> dict[str, str]:
@@ -180,7 +180,7 @@ def _error(
     headers: Mapping[str, str] | None = None,
 ) -> HttpResponse:
     text = {} if description is None else {"error_description": description}
-    return json_answer(status, {"error": error} | text, _SECURITY | dict(headers or {}))
+    return json_answer(status, {"error": error} | text, SECURITY | dict(headers or {}))
 
 
 def _no_base_path() -> HttpResponse:
