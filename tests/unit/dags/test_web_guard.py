@@ -45,7 +45,7 @@ def judge(url: str, *addresses: str, allow: str | None = None) -> None:
         ("168.63.129.16", "a cloud's metadata address"),
         ("100.100.100.200", "a cloud's metadata address"),
         ("fd00:ec2::254", "a cloud's metadata address"),
-        ("0.0.0.0", "an unspecified address"),
+        ("0.0.0.1", "an unspecified address"),
         ("::", "an unspecified address"),
         ("224.0.0.251", "a multicast address"),
         ("ff02::1", "a multicast address"),
@@ -157,7 +157,7 @@ def test_the_setting_opens_a_host_a_port_or_a_network(allow: str) -> None:
     ["siem.internal:9201", "internal", "xsiem.internal", "10.0.0.9", "10.0.0.8:9201", "fd00::/8"],
 )
 def test_the_setting_opens_nothing_else(allow: str) -> None:
-    with pytest.raises(AddressRefusedError, match="add siem.internal to COMP_AI_PROBE_ALLOW"):
+    with pytest.raises(AddressRefusedError, match=r"add siem\.internal to COMP_AI_PROBE_ALLOW"):
         judge("http://siem.internal:9200/", "10.0.0.8", allow=allow)
 
 
