@@ -91,6 +91,11 @@ class AirflowTask:
         )
 
     @property
+    def map_index(self) -> int:
+        index: int | None = self._ti.map_index
+        return -1 if index is None else index
+
+    @property
     def run_started_at(self) -> datetime | None:
         started: datetime | None = self._dag_run.start_date
         return started
@@ -141,6 +146,16 @@ class AirflowTask:
     def pull(self, task_id: str, *, key: str = "return_value", map_index: int = -1) -> Any:
         return self._ti.xcom_pull(task_ids=task_id, key=key, map_indexes=map_index)
 
+    def store_new(self, url: str, content: bytes) -> bool:
+        # Loads the code of the storage, which most tasks have no use for.
+        from airflow.sdk import ObjectStoragePath
+
+        try:
+            return _store_new(ObjectStoragePath(url), content)
+        except Exception:
+            log.error("%s cannot be written", url)  # noqa: TRY400 - it is raised with its traceback
+            raise
+
     def read_variable(self, name: str) -> str | None:
         value: object = Variable.get(name, default=None)
         return value if isinstance(value, str) else None
@@ -157,12 +172,28 @@ class AirflowTask:
             "dag": self._ti.dag_id,
             "run": self._ti.run_id,
             "task": self._ti.task_id,
-            "map": self._ti.map_index if self._ti.map_index is not None else -1,
+            "map": self.map_index,
             "try": self._ti.try_number,
         }
         return "; ".join(
             f"{name}={quote(str(value), safe=_PLAIN)}" for name, value in facts.items()
         )
+
+
+def _store_new(target: Any, content: bytes) -> bool:
+    is_local = target.protocol == "file"
+    if is_local:
+        # Elsewhere a folder is part of a name, and creating one may take more rights.
+        target.parent.mkdir(parents=True, exist_ok=True)
+    if target.exists():
+        return False
+    try:
+        stored = target.open("xb" if is_local else "wb")
+    except FileExistsError:
+        return False
+    with stored:
+        stored.write(content)
+    return True
 
 
 def _trace_context() -> dict[str, str]:

@@ -10,7 +10,7 @@ from typing import Any
 
 import msgspec
 
-from compai_dags import rows, summary
+from compai_dags import history, rows, summary
 from compai_dags.checks import CheckContext
 from compai_dags.listing import chunk, list_rows, select
 from compai_dags.runner import ChunkRunner, Record, explain_trouble
@@ -23,6 +23,7 @@ LIST_TASK = "list_control_tests"
 CHUNK_TASK = "evaluate_chunk"
 OUTCOMES = "outcomes"
 BAD_ROWS = "bad_rows"
+HISTORY = "history"
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -34,6 +35,7 @@ class RunSettings:
     always_collect: bool
     post_attestation_expiry: bool
     unchecked_pass: bool
+    history_url: str | None
 
     @classmethod
     def read(cls, settings: Settings) -> RunSettings:
@@ -44,6 +46,7 @@ class RunSettings:
             always_collect=settings.is_exactly("COMP_AI_COLLECT_EVIDENCE", "always"),
             post_attestation_expiry=settings.switch("COMP_AI_POST_ATTESTATION_EXPIRY"),
             unchecked_pass=settings.is_exactly("COMP_AI_UNCHECKED_RESULT", "pass"),
+            history_url=settings.object_storage("COMP_AI_HISTORY_URL"),
         )
 
 
@@ -86,10 +89,18 @@ def evaluate_chunk(task: Task, chunk_rows: list[dict[str, Any]]) -> None:
             runner.run(rows.from_xcom(chunk_rows))
         finally:
             task.push(OUTCOMES, msgspec.to_builtins(runner.records))
+            if settings.history_url is not None:
+                task.push(HISTORY, _store_outcomes(task, settings.history_url, runner.records))
     if runner.wants_retry:
         raise ChunkIncompleteError(explain_trouble(runner.records))
     if any(record.is_trouble for record in runner.records):
         raise ChunkFailedError(explain_trouble(runner.records))
+
+
+def _store_outcomes(task: Task, base: str, records: list[Record]) -> str:
+    chunk, identity = task.map_index, task.identity
+    lines = history.encode_outcomes(records, identity, chunk=chunk, at=datetime.now(UTC))
+    return history.store(task, base, identity, f"chunk-{chunk:03}", lines)
 
 
 def summarise(task: Task) -> None:
@@ -106,9 +117,30 @@ def summarise(task: Task) -> None:
             task.pull(CHUNK_TASK, key=OUTCOMES, map_index=index) for index in range(len(chunks))
         )
     ]
-    records = summary.complete(chunks, reported, task.pull(LIST_TASK, key=BAD_ROWS) or [])
+    settings = RunSettings.read(task.settings)
+    missing = summary.missing(chunks, reported, task.pull(LIST_TASK, key=BAD_ROWS) or [])
+    records = [record for part in reported for record in part or []] + missing
     verdict = summary.summarise(records)
     log.log(logging.INFO if verdict.is_clean else logging.WARNING, "%s", verdict)
     # Pushed, not returned: the counts of a red run are read as well.
     task.push("return_value", summary.to_xcom(verdict))
-    summary.check(verdict, records, max_errors=RunSettings.read(task.settings).max_errors)
+    unsaved = [
+        index
+        for index, part in enumerate(reported)
+        if settings.history_url is not None
+        and part is not None
+        and task.pull(CHUNK_TASK, key=HISTORY, map_index=index) is None
+    ]
+    try:
+        if settings.history_url is not None:
+            _store_summary(task, settings.history_url, missing, summary.to_xcom(verdict))
+    finally:
+        summary.check(verdict, records, max_errors=settings.max_errors, unsaved=unsaved)
+
+
+def _store_summary(task: Task, base: str, missing: list[Record], counts: dict[str, int]) -> None:
+    """What no chunk could tell, and the counts."""
+    identity, at = task.identity, datetime.now(UTC)
+    lines = history.encode_outcomes(missing, identity, chunk=None, at=at)
+    lines += history.encode_summary(counts, identity, at=at)
+    history.store(task, base, identity, "summary", lines)

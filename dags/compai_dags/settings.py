@@ -34,6 +34,9 @@ _CLIENT_NAMES = {
     "client_secret": SECRET,
 }
 _WEB_ADDRESS = re.compile(r"https?://[!-.0-~]+(/[!-~]*)?")
+_STORAGE_ADDRESS = re.compile(
+    r"""(?P<scheme>[a-z][a-z0-9+.-]*)://(?P<place>[!"$-.0->@-~]*)(/[!"$->@-~]*)?"""
+)
 _COUNT = re.compile(r"[0-9]{1,9}")
 _SECONDS = re.compile(r"[0-9]{1,6}(\.[0-9]{1,3})?")
 _SLACK_ID = re.compile(r"[UWS][A-Z0-9]{2,}")
@@ -170,6 +173,29 @@ class Settings:
         value = self.text(name)
         if value is not None and not _WEB_ADDRESS.fullmatch(value):
             raise SettingsError(name, "must be an absolute http(s) address in ASCII without blanks")
+        return value
+
+    def object_storage(self, name: str) -> str | None:
+        """The address of a folder in an object storage that Airflow can write to."""
+        value = self.text(name)
+        if value is None:
+            return None
+        match = _STORAGE_ADDRESS.fullmatch(value)
+        if match is None or match["scheme"] in ("http", "https"):
+            raise SettingsError(
+                name,
+                "must be the address of a folder that can be written to, such as s3://bucket/path "
+                "or file:///path, in ASCII without blanks, ? and #",
+            )
+        if match["scheme"] == "file" and match["place"]:
+            raise SettingsError(name, "must have three slashes and a whole path: file:///path")
+        if match["scheme"] != "file" and not match["place"]:
+            raise SettingsError(name, "names no bucket")
+        if ":" in match["place"].rpartition("@")[0]:
+            raise SettingsError(
+                name,
+                "holds a password: name an Airflow Connection instead, s3://conn_id@bucket/path",
+            )
         return value
 
     def slack_owners(self) -> dict[str, str]:

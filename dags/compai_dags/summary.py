@@ -44,18 +44,15 @@ class RunFailedError(PermanentError):
     """More tests went wrong than COMP_AI_MAX_ERRORS allows; the text names them."""
 
 
-def complete(
-    chunks: list[list[Row]], records: list[list[Record] | None], bad_rows: list[str]
+def missing(
+    chunks: list[list[Row]], reported: list[list[Record] | None], bad_rows: list[str]
 ) -> list[Record]:
-    """All records of the run; a test that nobody reported on and a bad row become errors."""
-    complete: list[Record] = []
+    """What nobody reported: a test whose chunk died and a bad row become errors."""
+    missing: list[Record] = []
     for index, rows in enumerate(chunks):
-        reported = records[index] if index < len(records) else None
-        complete += reported or []
-        known = {record.id for record in reported or []}
-        complete += [_unreported(row, index) for row in rows if row.id not in known]
-    complete += [_unreadable(bad_row) for bad_row in bad_rows]
-    return complete
+        known = {record.id for record in reported[index] or []}
+        missing += [_unreported(row, index) for row in rows if row.id not in known]
+    return missing + [_unreadable(bad_row) for bad_row in bad_rows]
 
 
 def summarise(records: list[Record]) -> Summary:
@@ -75,14 +72,26 @@ def summarise(records: list[Record]) -> Summary:
     )
 
 
-def check(summary: Summary, records: list[Record], *, max_errors: int) -> None:
-    """Raise when the run must be red. A failing control test is a finding, not a broken run."""
+def check(summary: Summary, records: list[Record], *, max_errors: int, unsaved: list[int]) -> None:
+    """Raise when the run must be red. A failing control test is a finding, not a broken run.
+
+    `unsaved` are the chunks whose outcomes the history lacks.
+    """
+    problems: list[str] = []
+    if unsaved:
+        chunks = ", ".join(map(str, unsaved))
+        problems.append(
+            f"The outcomes of chunk {chunks} were not stored in COMP_AI_HISTORY_URL: see the log "
+            "of evaluate_chunk. Clear it to evaluate and store them again; nothing else is lost."
+        )
     wrong = summary.errors + summary.unrecorded
     if wrong > max_errors:
-        raise RunFailedError(
+        problems.append(
             f"{wrong} of {summary.total} control tests could not be verified or recorded "
             f"(COMP_AI_MAX_ERRORS is {max_errors}):\n{explain_trouble(records)}"
         )
+    if problems:
+        raise RunFailedError("\n".join(problems))
 
 
 def to_xcom(summary: Summary) -> dict[str, Any]:

@@ -23,6 +23,11 @@ class Task(Protocol):
     def identity(self) -> RunIdentity: ...
 
     @property
+    def map_index(self) -> int:
+        """Which of the mapped tasks this is; -1 when it is not mapped."""
+        ...
+
+    @property
     def settings(self) -> Settings: ...
 
     @property
@@ -52,6 +57,13 @@ class Task(Protocol):
 
     def pull(self, task_id: str, *, key: str = "return_value", map_index: int = -1) -> Any:
         """What an earlier task stored; None when it stored nothing."""
+        ...
+
+    def store_new(self, url: str, content: bytes) -> bool:
+        """Write a new object into an object storage; False, and nothing written, if it exists.
+
+        Raises whatever the storage raises.
+        """
         ...
 
     def read_variable(self, name: str) -> str | None:

@@ -7,6 +7,7 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -201,6 +202,16 @@ class MemoryTask:
 
     def pull(self, task_id: str, *, key: str = "return_value", map_index: int = -1) -> Any:
         return self.xcoms.get((task_id, key, map_index))
+
+    def store_new(self, url: str, content: bytes) -> bool:
+        path = Path(url.removeprefix("file://"))
+        path.parent.mkdir(parents=True, exist_ok=True)
+        try:
+            with path.open("xb") as file:
+                file.write(content)
+        except FileExistsError:
+            return False
+        return True
 
     def read_variable(self, name: str) -> str | None:
         return self.variables.get(name)

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import dataclasses
+import json
 import logging
 import time
+from pathlib import Path
 
 import pytest
 
@@ -47,7 +49,11 @@ def run(task):
         for index, chunk in enumerate(chunks):
             try:
                 control_tests.evaluate_chunk(at("evaluate_chunk", index), chunk)
-            except (control_tests.ChunkFailedError, control_tests.ChunkIncompleteError) as failure:
+            except (
+                control_tests.ChunkFailedError,
+                control_tests.ChunkIncompleteError,
+                OSError,
+            ) as failure:
                 task.push(f"chunk {index} raised", str(failure))
         control_tests.summarise(at("summarise"))
         return task.xcoms["summarise", "return_value", -1]
@@ -94,6 +100,7 @@ def test_test_ids_narrow_the_run(run, start, simulator) -> None:
         ("COMP_AI_COLLECT_EVIDENCE", "sometimes"),
         ("COMP_AI_UNCHECKED_RESULT", "fail"),
         ("COMP_AI_POST_ATTESTATION_EXPIRY", "perhaps"),
+        ("COMP_AI_HISTORY_URL", "/var/lib/history"),
     ],
 )
 def test_a_wrong_setting_stops_the_run_before_anything_is_asked(
@@ -217,3 +224,132 @@ class TestChunks:
         assert run() == counts(not_configured=70)
         stored = [row["last_result"] for row in simulator.state()["control_tests"]]
         assert stored == ["skipped"] * 70
+
+
+class TestHistory:
+    @pytest.fixture
+    def folder(self, task, tmp_path) -> Path:
+        task.environment["COMP_AI_HISTORY_URL"] = f"file://{tmp_path}/history"
+        return tmp_path / "history" / "run-1"
+
+    def lines(self, folder: Path, name: str) -> list[dict]:
+        return [json.loads(line) for line in (folder / name).read_text("utf-8").splitlines()]
+
+    def test_every_outcome_and_the_counts(self, run, start, folder) -> None:
+        start(*["manual", "integration"] * 8)
+        run()
+        assert sorted(path.name for path in folder.iterdir()) == [
+            "chunk-000-try-1.jsonl", "chunk-001-try-1.jsonl", "summary-try-1.jsonl",
+        ]  # fmt: skip
+        first = self.lines(folder, "chunk-000-try-1.jsonl")
+        assert {line["id"] for line in first} < set(range(1, 17))
+        first.sort(key=lambda line: line["id"])
+        assert first[0]["outcome"] == "MANUAL"
+        assert first[0]["posted"] is None
+        assert first[0]["kept_because"] == "the record of a person is never overwritten"
+        assert first[1]["posted"] == "skipped"
+        (summary,) = self.lines(folder, "summary-try-1.jsonl")
+        assert summary["counts"] == counts(manual=8, not_configured=8)
+
+    def test_what_could_not_be_recorded_is_in_it(self, run, start, folder, simulator) -> None:
+        start("integration")
+        simulator.faults(Fault(kind="status", operation=POST, status=500, count=4))
+        with pytest.raises(RunFailedError):
+            run()
+        (line,) = self.lines(folder, "chunk-000-try-1.jsonl")
+        assert (line["outcome"], line["posted"]) == ("UNRECORDED", None)
+        assert line["said"].startswith("NOT_CONFIGURED could not be recorded (recordTestResult ")
+
+    def test_what_no_chunk_reported_is_in_it(self, run, start, folder, simulator, task) -> None:
+        start("integration", "manual")
+        rows = simulator.state()["control_tests"]
+        rows.insert(1, {"id": "nine"})
+        simulator.faults(Fault(kind="status", operation="listTests", status=200, body=rows))
+        with pytest.raises(RunFailedError):
+            run()
+        del task.xcoms["evaluate_chunk", "outcomes", 0]
+        with pytest.raises(RunFailedError):
+            control_tests.summarise(dataclasses.replace(task, task_id="summarise"))
+        bad, summary = self.lines(folder, "summary-try-1.jsonl")
+        assert (bad["outcome"], bad["reason"], bad["chunk"]) == ("ERROR", "malformed", None)
+        assert summary["kind"] == "summary"
+        killed = self.lines(folder, "summary-try-1-2.jsonl")
+        assert [line.get("id") for line in killed] == [1, 2, 0, None]
+        assert killed[0]["said"].startswith("Chunk 0 ended without a report on this test")
+
+    def test_each_try_has_its_own(self, run, start, folder) -> None:
+        start("integration")
+        run()
+        run(try_number=2)
+        assert sorted(path.name for path in folder.glob("chunk*")) == [
+            "chunk-000-try-1.jsonl", "chunk-000-try-2.jsonl",
+        ]  # fmt: skip
+        (line,) = self.lines(folder, "chunk-000-try-2.jsonl")
+        assert line["kept_because"] == "recorded in try 1"
+
+    def test_without_the_setting_nothing_is_written(self, run, start, tmp_path) -> None:
+        start("integration")
+        run()
+        assert list(tmp_path.iterdir()) == []
+
+
+NOT_STORED = "The outcomes of chunk 0 were not stored in COMP_AI_HISTORY_URL"
+
+
+class TestHistoryThatFails:
+    @pytest.fixture(autouse=True)
+    def in_the_way(self, task, tmp_path) -> Path:
+        """A file where the folder should be."""
+        path = tmp_path / "history"
+        path.write_text("in the way")
+        task.environment["COMP_AI_HISTORY_URL"] = f"file://{path}"
+        return path
+
+    def test_the_chunk_fails_after_everything_is_stored(self, start, simulator, task) -> None:
+        start("integration", "manual")
+        (chunk,) = control_tests.list_chunks(task, test_ids=[])
+        with pytest.raises(OSError, match="history"):
+            control_tests.evaluate_chunk(task, chunk)
+        assert [row["last_result"] for row in simulator.state()["control_tests"]] == [
+            "skipped", None,
+        ]  # fmt: skip
+        assert [r["outcome"] for r in task.pull("task", key="outcomes")] == [
+            "NOT_CONFIGURED", "MANUAL",
+        ]  # fmt: skip
+
+    def test_the_run_is_red_and_names_it(self, run, start, task, in_the_way) -> None:
+        start("integration")
+        with pytest.raises(RunFailedError, match=NOT_STORED):
+            run()
+        in_the_way.unlink()
+        with pytest.raises(RunFailedError) as raised:
+            control_tests.summarise(dataclasses.replace(task, task_id="summarise"))
+        assert str(raised.value) == (
+            "The outcomes of chunk 0 were not stored in COMP_AI_HISTORY_URL: see the log of "
+            "evaluate_chunk. Clear it to evaluate and store them again; nothing else is lost."
+        )
+        assert task.xcoms["summarise", "return_value", -1] == counts(not_configured=1)
+
+    def test_beside_other_trouble_both_are_named(
+        self, run, start, task, simulator, in_the_way
+    ) -> None:
+        start("integration")
+        task.environment["COMP_AI_MAX_ERRORS"] = "0"
+        simulator.faults(Fault(kind="status", operation=POST, status=500, count=4))
+        with pytest.raises(RunFailedError, match="could not be verified or recorded") as raised:
+            run()
+        assert NOT_STORED in str(raised.value)
+        assert isinstance(raised.value.__context__, OSError)
+
+    def test_a_tolerance_for_errors_is_none_for_this(self, run, start, task, in_the_way) -> None:
+        task.environment["COMP_AI_MAX_ERRORS"] = "5"
+        start("integration")
+        with pytest.raises(RunFailedError, match=NOT_STORED):
+            run()
+
+    def test_another_try_mends_it(self, run, start, task, in_the_way) -> None:
+        start("integration")
+        with pytest.raises(RunFailedError, match=NOT_STORED):
+            run()
+        in_the_way.unlink()
+        assert run(try_number=2) == counts(not_configured=1)

@@ -217,3 +217,36 @@ class TestSingleSettings:
             read(settings({name: value}))
         assert str(raised.value).startswith(name)
         assert value not in str(raised.value)
+
+
+class TestObjectStorage:
+    @pytest.mark.parametrize(
+        "address",
+        ["file:///var/lib/history", "s3://bucket", "s3://bucket/a/b/", "gs://conn_id@bucket/a"],
+    )
+    def test_a_folder_that_can_be_written_to(self, address) -> None:
+        assert settings({"X": address}).object_storage("X") == address
+
+    def test_unset_is_none(self) -> None:
+        assert settings().object_storage("X") is None
+
+    @pytest.mark.parametrize(
+        ("address", "problem"),
+        [
+            ("/var/lib/history", "must be the address of a folder that can be written to"),
+            ("https://bucket.example/a", "must be the address of a folder that can be written to"),
+            ("s3://bucket/a?versionId=1", "in ASCII without blanks, ? and #"),
+            ("s3://bucket/a#b", "in ASCII without blanks, ? and #"),
+            ("s3://bucket/ä", "in ASCII without blanks, ? and #"),
+            ("s3://bucket/a b", "in ASCII without blanks, ? and #"),
+            ("file://history", "must have three slashes and a whole path: file:///path"),
+            ("s3:///a", "names no bucket"),
+            ("s3://key:s3cret@bucket/a", "holds a password: name an Airflow Connection instead"),
+        ],
+    )
+    def test_others_are_refused_by_name_and_without_their_value(self, address, problem) -> None:
+        with pytest.raises(SettingsError, match=r"^COMP_AI_HISTORY_URL ") as raised:
+            settings({"COMP_AI_HISTORY_URL": address}).object_storage("COMP_AI_HISTORY_URL")
+        assert problem in str(raised.value)
+        assert address not in str(raised.value)
+        assert "s3cret" not in str(raised.value)
