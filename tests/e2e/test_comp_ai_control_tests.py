@@ -55,7 +55,7 @@ KEPT = None
 REAL_INPUT: dict[int, str | None] = {
     1: KEPT,  # okta_org_summary: a pass that somebody else wrote
     2: KEPT,  # okta_users_snapshot: a fail that a person wrote
-    3: "[config] No check for test type 'okta_groups_snapshot'",
+    3: "[config] Comp-AI says: Okta integration not configured",
     4: KEPT,  # manual
     5: KEPT,  # github_branch_protection: 503 "not configured" over a pass that somebody else wrote
     6: KEPT,  # github_last_commit: likewise, over somebody's skipped
@@ -64,7 +64,8 @@ REAL_INPUT: dict[int, str | None] = {
     9: "[config] No check can tell what a test of type 'integration' asserts",
     10: KEPT,  # manual, with a long text
     11: "[config] No check can tell what a test of type 'integration' asserts",  # never run
-    12: KEPT,  # aws_iam_summary: a pass that somebody else wrote
+    # aws_iam_summary: Comp-AI does not tell missing credentials from an outage.
+    12: "[error:upstream_5xx] Could not verify: asking Comp-AI about AWS IAM failed.",
     13: KEPT,  # manual, never attested
     14: "[config] Not configured: the test has no config",
 }
@@ -89,8 +90,8 @@ def test_the_real_input(
         else:
             assert after[number]["last_result"] == "skipped"
             assert after[number]["last_details"].startswith(text)
-    assert run.state == "success"
-    assert summary(run) == {"not_configured": 11, "manual": 3, "total": 14}
+    assert run.state == "failed", "what could not be verified must not go unnoticed"
+    assert summary(run) == {"not_configured": 10, "manual": 3, "errors": 1, "total": 14}
     assert simulator.state()["evidence"] == evidence_before
 
 

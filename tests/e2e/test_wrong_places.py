@@ -18,7 +18,6 @@ from comp_ai_world import (
     says_that_all_is_well,
     seed_of,
     stored_tests,
-    typed_test,
 )
 
 from compai_kit.simulator.control import Fault, SimulatorControl
@@ -103,19 +102,6 @@ def test_a_time_without_a_zone_costs_one_row_only(
 
     assert run.state == "failed", "a row that cannot be read must not go unnoticed"
     assert [number for number, _ in posted_results(simulator)] == [2]
-
-
-@pytest.mark.scenario(TESTS_DAG, "groups without members")
-def test_an_empty_collection_is_never_a_pass(simulator: SimulatorControl, run_dag: Any) -> None:
-    simulator.reset(seed_of(typed_test(1, "okta_groups_snapshot")))
-
-    run = run_dag(TESTS_DAG)
-
-    assert run.state == "success"
-    row = stored_tests(simulator)[1]
-    assert row["last_result"] == "skipped", "nothing was looked at"
-    assert row["last_details"].startswith("[config] No check for test type")
-    assert number_of_calls(simulator, "collectOktaEvidence") == 0
 
 
 @pytest.mark.scenario(TESTS_DAG, "nothing new, run after run")

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
-from compai_dags.checks import github_via_comp_ai, manual
+from compai_dags.checks import aws, github_via_comp_ai, keycloak, manual, okta_snapshots
 from compai_dags.checks.base import Check, CheckContext, InvalidConfigError
 from compai_dags.checks.outside import OutsideError
 from compai_dags.outcomes import Observation, Reason, error, not_configured
@@ -13,9 +13,14 @@ from compai_dags.rows import Row
 __all__ = ["CHECKS", "Check", "CheckContext", "evaluate"]
 
 CHECKS: Mapping[str, Check] = {
+    "aws_iam_summary": aws.iam_summary,
     "github_branch_protection": github_via_comp_ai.branch_protection,
     "github_last_commit": github_via_comp_ai.last_commit,
+    "keycloak_mfa": keycloak.mfa,
     "manual": manual.evaluate,
+    "okta_groups_snapshot": okta_snapshots.groups_snapshot,
+    "okta_org_summary": okta_snapshots.org_summary,
+    "okta_users_snapshot": okta_snapshots.users_snapshot,
 }
 
 # Comp-AI's default type, a label without a meaning: installations use it for MFA, SIEM, alerting.

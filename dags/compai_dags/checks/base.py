@@ -44,8 +44,11 @@ class InvalidConfigError(Exception):
     """The test's `config` cannot be used; the text names the keys."""
 
 
-def config_object(row: Row) -> dict[str, Any]:
-    """The test's config as an object; some installations store it as a JSON string."""
+def config_object(row: Row, *, optional: bool = False) -> dict[str, Any]:
+    """The test's config as an object; some installations store it as a JSON string.
+
+    `optional`: the check needs none, so no config is an empty one.
+    """
     config = row.config
     if isinstance(config, str):
         try:
@@ -53,6 +56,8 @@ def config_object(row: Row) -> dict[str, Any]:
         except msgspec.DecodeError:
             raise InvalidConfigError("config is a string that is not JSON") from None
     if config is None:
+        if optional:
+            return {}
         raise InvalidConfigError("the test has no config")
     if not isinstance(config, dict):
         raise InvalidConfigError(f"config is a JSON {_json_kind(config)}, not an object")

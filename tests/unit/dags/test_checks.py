@@ -15,14 +15,14 @@ def context(client, now) -> CheckContext:
     return CheckContext(client=client, now=lambda: now)
 
 
-@pytest.mark.parametrize("test_type", ["sonarqube_gate", "okta_users_snapshot", "aws_iam_summary"])
+@pytest.mark.parametrize("test_type", ["sonarqube_gate", "okta", "github_branch_protection_v2"])
 def test_a_type_without_a_check_is_not_configured(row, context, test_type) -> None:
     observed = evaluate(row(test_type), context)
     assert observed.outcome is Outcome.NOT_CONFIGURED
     assert observed.reason is Reason.UNKNOWN_TYPE
+    assert {"aws_iam_summary", "github_branch_protection", "manual"} <= set(CHECKS)
     assert observed.sentence == (
-        f"No check for test type '{test_type}'. "
-        "Checks exist for: github_branch_protection, github_last_commit, manual."
+        f"No check for test type '{test_type}'. Checks exist for: {', '.join(sorted(CHECKS))}."
     )
 
 
