@@ -5,7 +5,9 @@ parsing) says. Trigger it by hand after a fix; `test_ids` narrows the run.
 
 **Writes:** one result per evaluated test (`pass`, `fail` or `skipped`, with a sentence and a line
 that says what the result is worth). A result overwrites the one before, so it is safe to repeat.
-GitHub tests let Comp-AI collect, which adds an evidence row; that is never repeated blindly.
+A pass that a check proved itself is backed by a row of evidence, stored first: a new row only when
+what it says has changed, or after `evidence_refresh` days (config of the test, default 90).
+Tests without direct access let Comp-AI collect, which adds a row; neither is repeated blindly.
 Manual tests, a fail that was proven, and results that somebody else wrote are left alone.
 
 **Red means:** the run could not do its work: Comp-AI or its token failed, the list was empty, or
@@ -15,7 +17,8 @@ a red chunk in a green run had no more trouble than `COMP_AI_MAX_ERRORS` allows.
 
 **Run again?** Yes, always: *Clear* evaluates anew; a retry repeats nothing that is stored.
 Settings: `COMP_AI_BASE_URL`, `COMP_AI_TOKEN` or the Keycloak client, `COMP_AI_ALLOW_EMPTY`,
-`COMP_AI_MAX_ERRORS`, `COMP_AI_COLLECT_EVIDENCE`, `COMP_AI_UNCHECKED_RESULT`.
+`COMP_AI_MAX_ERRORS`, `COMP_AI_COLLECT_EVIDENCE`, `COMP_AI_UNCHECKED_RESULT`,
+`COMP_AI_HISTORY_URL` (every outcome is appended there; a run whose history is not stored is red).
 """
 
 from __future__ import annotations
