@@ -51,6 +51,7 @@ class Reason(StrEnum):
     INTEGRATION = "integration"
     ATTESTATION_EXPIRED = "attestation_expired"
     UNCHECKED = "unchecked"
+    EXCEPTION = "exception"
 
 
 class Observation(Struct, frozen=True, kw_only=True):

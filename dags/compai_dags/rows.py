@@ -8,10 +8,13 @@ from typing import Any
 import msgspec
 
 from compai_client import ControlTest
+from compai_dags.schedule import DAILY, Plan, plan_of
 from compai_dags.stored import Stored, read_stored
 
 
-class Exemption(msgspec.Struct, frozen=True, kw_only=True):
+class Exemption(
+    msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True, forbid_unknown_fields=True
+):
     """An exception that somebody granted: until `expires`, inclusive, and with a reason.
 
     `object` None covers the whole test, else one object of it (a login, a repository).
@@ -23,7 +26,10 @@ class Exemption(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Row(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
-    """One control test; `stored` is what its last result is worth."""
+    """One control test; `stored` is what its last result is worth.
+
+    `schedule`, `config` and `exemptions` are those in force; `plan` is what the schedule means.
+    """
 
     id: int
     control_id: int
@@ -33,6 +39,7 @@ class Row(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     config: Any
     stored: Stored
     exemptions: tuple[Exemption, ...] = ()
+    plan: Plan = Plan()
 
     @property
     def kind(self) -> str:
@@ -43,8 +50,12 @@ class Row(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
         return f"control {self.control_id} test {self.id} {self.name!r}"
 
 
-def read_row(test: ControlTest) -> Row:
-    """The row with the words of its result; `without_words` leaves what a decision needs."""
+def read_row(test: ControlTest, *, cadence: str = DAILY) -> Row:
+    """The row with the words of its result; `without_words` leaves what a decision needs.
+
+    `cadence` is when the DAG runs, as cron in UTC.
+    """
+    timezone = settings_in(test.config).get("timezone")
     return Row(
         id=test.id,
         control_id=test.control_id,
@@ -53,7 +64,18 @@ def read_row(test: ControlTest) -> Row:
         schedule=test.schedule,
         config=test.config,
         stored=read_stored(result=test.last_result, details=test.last_details, at=test.last_run_at),
+        plan=plan_of(test.schedule, timezone=timezone, cadence=cadence),
     )
+
+
+def settings_in(config: object) -> dict[str, Any]:
+    """The settings that a test's config holds; some installations store it as a JSON string."""
+    if isinstance(config, str):
+        try:
+            config = msgspec.json.decode(config)
+        except msgspec.DecodeError:
+            return {}
+    return config if isinstance(config, dict) else {}
 
 
 def without_words(row: Row) -> Row:

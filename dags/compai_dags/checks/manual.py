@@ -6,8 +6,8 @@ person's words kept.
 
 from __future__ import annotations
 
-from compai_dags.cadence import attestation_due_since
 from compai_dags.checks.base import CheckContext
+from compai_dags.due import attestation_due_since
 from compai_dags.outcomes import Observation, Outcome, Reason
 from compai_dags.rows import Row
 from compai_dags.stored import Author, Stored

@@ -1,35 +1,22 @@
-"""Where a control test stands, from what is stored: every kind of result, at every age."""
+"""Where a control test stands, from what is stored: every kind of result, at every age.
+
+How an age is judged by the test's own schedule is in test_due.py.
+"""
 
 from __future__ import annotations
 
-from datetime import timedelta
+from datetime import date, timedelta
 
 import pytest
 
-from compai_dags.cadence import STALE_AFTER, VERIFIED_FOR, Freshness, freshness
-from compai_dags.outcomes import Outcome
+from compai_dags.outcomes import Outcome, Reason
+from compai_dags.rows import Exemption
+from compai_dags.schedule import plan_of
 from compai_dags.standing import Standing, is_verified, standing_of
 from compai_dags.stored import NEVER_RUN
 
 HOUR = timedelta(hours=1)
 DAY = timedelta(days=1)
-
-
-@pytest.mark.parametrize(
-    ("age", "expected"),
-    [
-        (-2 * HOUR, Freshness.ON_SCHEDULE),
-        (HOUR, Freshness.ON_SCHEDULE),
-        (25 * HOUR, Freshness.ON_SCHEDULE),
-        (VERIFIED_FOR, Freshness.ON_SCHEDULE),
-        (VERIFIED_FOR + timedelta(seconds=1), Freshness.LATE),
-        (STALE_AFTER - timedelta(seconds=1), Freshness.LATE),
-        (STALE_AFTER, Freshness.STALE),
-        (400 * DAY, Freshness.STALE),
-    ],
-)
-def test_age(now, age, expected) -> None:
-    assert freshness(now - age, now) is expected
 
 
 class TestOurs:
@@ -100,6 +87,75 @@ class TestTheirs:
 
     def test_nothing_at_all(self, row, now) -> None:
         assert standing_of(row(stored=NEVER_RUN), now) is Standing.NEVER_RUN
+
+
+class TestSchedules:
+    """The same age means another standing under another schedule; how is in test_due.py."""
+
+    @pytest.mark.parametrize(
+        ("schedule", "expected"),
+        [
+            (None, Standing.STALE),
+            ("daily", Standing.STALE),
+            ("weekly", Standing.VERIFIED),
+            ("never", Standing.VERIFIED),
+            ("every second tuesday", Standing.STALE),
+        ],
+    )
+    def test_a_pass_of_five_days(self, row, ours, now, schedule, expected) -> None:
+        stored = ours(Outcome.PASS, at=now - 5 * DAY)
+        test = row(stored=stored, schedule=schedule, plan=plan_of(schedule))
+        assert standing_of(test, now) is expected
+        assert is_verified(test, now) is (expected is Standing.VERIFIED)
+
+    def test_what_is_not_scheduled_ages_all_the_same(self, row, ours, now) -> None:
+        plan = plan_of("never")
+        for age, expected in ((89, "verified"), (91, "late"), (181, "stale")):
+            stored = ours(Outcome.PASS, at=now - age * DAY)
+            assert standing_of(row(stored=stored, plan=plan), now) == expected
+
+    def test_an_attestation_ages_by_the_schedule_of_its_test(self, row, theirs, now) -> None:
+        stored = theirs("pass", at=now - 8 * DAY)
+        for schedule, expected in (
+            ("weekly", Standing.ATTESTATION_DUE),
+            ("yearly", Standing.ATTESTED),
+            ("manual", Standing.ATTESTED),
+            (None, Standing.ATTESTED),
+        ):
+            test = row("manual", config=None, stored=stored, plan=plan_of(schedule))
+            assert standing_of(test, now) is expected
+
+
+class TestExceptions:
+    ACTIVE = (Exemption(reason="Archived.", expires=date(2026, 12, 31)),)
+    EXPIRED = (Exemption(reason="Archived.", expires=date(2026, 11, 24)),)
+
+    def test_recorded_and_in_force(self, row, ours, now) -> None:
+        stored = ours(Outcome.NOT_APPLICABLE, reason=Reason.EXCEPTION)
+        test = row(stored=stored, exemptions=self.ACTIVE)
+        assert standing_of(test, now) is Standing.NOT_APPLICABLE
+        assert not is_verified(test, now)
+
+    def test_one_that_has_ended_proves_nothing_any_more(self, row, ours, now) -> None:
+        stored = ours(Outcome.NOT_APPLICABLE, reason=Reason.EXCEPTION)
+        for exemptions in (self.EXPIRED, ()):
+            assert standing_of(row(stored=stored, exemptions=exemptions), now) is Standing.LATE
+
+    def test_a_fail_stays_one_until_the_runner_has_recorded_the_exception(
+        self, row, ours, now
+    ) -> None:
+        test = row(stored=ours(Outcome.FAIL), exemptions=self.ACTIVE)
+        assert standing_of(test, now) is Standing.FAILING
+
+    def test_on_a_manual_test_nothing_is_recorded_so_it_counts_at_once(
+        self, row, theirs, now
+    ) -> None:
+        for result in ("pass", "fail"):
+            stored = theirs(result, at=now - 400 * DAY)
+            excepted = row("manual", stored=stored, exemptions=self.ACTIVE)
+            assert standing_of(excepted, now) is Standing.NOT_APPLICABLE
+            over = row("manual", stored=stored, exemptions=self.EXPIRED)
+            assert standing_of(over, now) is not Standing.NOT_APPLICABLE
 
 
 def test_verified_is_what_we_observed_in_time(row, ours, theirs, now) -> None:
