@@ -7,10 +7,11 @@ from msgspec import Struct
 
 from compai_kit.findings import Finding, make_finding
 from compai_kit.gate.model import Call, Scenario, ScenarioResult
+from compai_kit.simulator.faults import NOT_COMP_AI
 
 NO_ROUTE = "(no such route)"
 # Simulated beside Comp-AI, and not described by its contract.
-OTHER_SERVICES = frozenset({"keycloakToken", "slack"})
+OTHER_SERVICES = NOT_COMP_AI
 CUT = "cut"
 
 

@@ -273,6 +273,7 @@ class SimulatorApp:
                 memory=self._memory[system.name],
                 keycloak=self.service.keycloak,
                 now=now,
+                hide=self._ledger.hide,
             )
         )
 

@@ -10,7 +10,9 @@ from compai_kit.contract.load import FILE_NAME, default_path
 # What `compai simulate` imports besides the kit. A package that is missing here keeps the container
 # from starting, with a ModuleNotFoundError in its log.
 NEEDS = (
+    "PyJWT",
     "click",
+    "cryptography",
     "jsonschema-rs",
     "msgspec",
     "openapi-spec-validator",

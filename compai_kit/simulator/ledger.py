@@ -72,8 +72,15 @@ class Noted:
 
 class Ledger:
     def __init__(self, secrets: Iterable[str] = ()) -> None:
-        self._secrets = [secret.encode() for secret in secrets if len(secret) >= _MIN_SECRET]
+        self._secrets: list[bytes] = []
         self._entries: list[tuple[Noted, bytes, bytes]] = []
+        for secret in secrets:
+            self.hide(secret)
+
+    def hide(self, secret: str) -> None:
+        """Keep it out of what is noted from now on."""
+        if len(secret) >= _MIN_SECRET:
+            self._secrets.append(secret.encode())
 
     def note(self, noted: Noted) -> None:
         answered = b"" if noted.response is None else noted.response.body

@@ -14,7 +14,7 @@ EVERYONE = {"__future__"}
 MAY_IMPORT = {
     "compai_client": {"compai_client", "requests", "msgspec"},
     "dags/compai_dags": {"compai_dags", "compai_client", "requests", "msgspec"},
-    "compai_kit/simulator": {"compai_kit", "werkzeug"},
+    "compai_kit/simulator": {"compai_kit", "jwt", "werkzeug"},
 }
 # The only module of compai_dags that knows Airflow; tracing is a dependency of Airflow itself.
 ADAPTER = "dags/compai_dags/airflow_adapter.py"

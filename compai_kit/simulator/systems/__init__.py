@@ -20,7 +20,8 @@ class SystemCall:
     """One call to a system.
 
     `path` is without the system's prefix, still percent-encoded; `base_url` is the address with
-    the prefix, as the caller knows it. `memory` lives until the simulator starts again.
+    the prefix, as the caller knows it. `memory` lives until the simulator starts again. `hide`
+    keeps a secret that is made on the way out of the ledger.
     """
 
     request: HttpRequest
@@ -30,6 +31,7 @@ class SystemCall:
     memory: dict[str, Any]
     keycloak: Keycloak
     now: datetime
+    hide: Callable[[str], None]
 
 
 @dataclass(frozen=True, slots=True)
