@@ -339,6 +339,112 @@ A DAG called a method and path that no operation of the contract describes. Usua
 doubled or missing URL prefix, or an operation that is used before it is described. Add the
 operation to the contract (with its recordings), or correct the path.""",
     ),
+    Code(
+        code="CK501",
+        title="Pass that nobody looked for",
+        explanation="""\
+The text of this pass is one that the runner before this kit wrote without having looked:
+`Scheduled run (Airflow); test_type=…`, or `Evidence collected; id=…` (also of Okta and AWS), which
+says that a row was written, not what it says. The pass proves nothing, whatever its age.
+
+Let comp_ai_control_tests evaluate the test: it replaces such a text by what it observes, or by
+`skipped` with the reason. A manual test needs a person who tests it and records the result; until
+then tell an auditor that it was not tested.""",
+    ),
+    Code(
+        code="CK502",
+        title="Pass against its own evidence",
+        explanation="""\
+The test is stored as passed, and what the pass rests on says something else: the evidence that its
+text names is one in which Comp-AI reports that it saw nothing good ("not configured or not
+accessible", an unknown commit), or the text itself is such a sentence or the error of a failed
+call. This is worse than a pass that nothing supports, because the contradiction is on record.
+
+Mend what the evidence says, then let comp_ai_control_tests look again. If the sentence is one that
+stands for "not readable" as well, a Connection to the system itself (`comp_ai_github`) decides.""",
+    ),
+    Code(
+        code="CK503",
+        title="Result of a test that never ran",
+        explanation="""\
+A pass or a fail is stored, and `last_run_at` is empty: nobody ever recorded a run of this test, so
+the result came with the database, an import or a seed. Whatever it says, it was never observed.
+
+Let comp_ai_control_tests evaluate the test, or have a person test it and record the result through
+the API, which sets the time.""",
+    ),
+    Code(
+        code="CK504",
+        title="Stale pass",
+        explanation="""\
+This kit observed the pass, but too long ago: by the test's own schedule (the daily run where it
+has none) two or more runs were missed since. What was true then need not be true now. One missed
+run is not listed; the summary counts it as late.
+
+Find out why the runs are missing: is comp_ai_control_tests paused, is the scheduler down, do its
+runs fail? `comp_ai_alerts` says so as well.""",
+    ),
+    Code(
+        code="CK505",
+        title="Pass on somebody's word where a check exists",
+        explanation="""\
+A person or another system stored this pass, and the kit has a check for this type of test. A word
+does not replace an observation that can be made. Where there is no check for the type, the result
+of another system is not judged, and the summary counts it as not ours.
+
+Let comp_ai_control_tests evaluate the test. If its check cannot be configured here and a person
+really tests it, the test's type should be `manual`, so that the result ages as an attestation.""",
+    ),
+    Code(
+        code="CK506",
+        title="Pass without an observation",
+        explanation="""\
+This kit stored the pass, and did not look: the installation asked for it with
+`COMP_AI_UNCHECKED_RESULT=pass`, or the line that the kit keeps at the end of the details does not
+say when anything was observed. Such a pass is never counted as verified.
+
+Remove the setting, so that the next run stores `skipped` with the reason; or give the test a type
+that has a check.""",
+    ),
+    Code(
+        code="CK507",
+        title="Attestation that has aged",
+        explanation="""\
+A person attested a manual test, and the attestation has ended: its age is beyond the test's own
+schedule, or beyond `attest_every` of its config (90 days by default).
+
+Have the test repeated by a person, and record the result through Comp-AI.""",
+    ),
+    Code(
+        code="CK511",
+        title="Fail that was an outage",
+        explanation="""\
+The text of this fail is the error of a call (a JSON error body of Comp-AI, or the text of an HTTP
+exception). The runner before this kit stored a fail whenever a call failed; nothing was found
+wrong, and nothing was looked at. It sends people to mend what may be in order.
+
+Let comp_ai_control_tests evaluate the test: it replaces such a text by what it observes.""",
+    ),
+    Code(
+        code="CK521",
+        title="Gap closed by negative evidence only",
+        explanation="""\
+Comp-AI lists a control as a gap when it has no row of evidence. This one has rows, and in each of
+them Comp-AI reports that it saw nothing good. They took the control off the gap list, for ever:
+no row can be deleted. To an auditor it is a gap all the same.
+
+Treat it as one: attach evidence that shows the control at work.""",
+    ),
+    Code(
+        code="CK531",
+        title="Row that could not be judged",
+        explanation="""\
+Comp-AI listed a row that this client cannot read, so nothing is known about what it says. The
+place and the field are named, the content is not. An audit that left it out would look complete.
+
+Correct the row in Comp-AI's database. If Comp-AI is newer than the contract of this kit, the
+contract is to be renewed.""",
+    ),
 )
 
 CODES: Mapping[str, Code] = MappingProxyType({entry.code: entry for entry in _TABLE})

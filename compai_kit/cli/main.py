@@ -15,6 +15,11 @@ from compai_kit.cli.exit_codes import ExitCode
 _COMMANDS = {
     "gate": ("compai_kit.cli.gate", "gate", "Judge the DAGs: contract, parsing, scenarios, calls."),
     "bundle": ("compai_kit.cli.bundle", "bundle", "Write what is deployed into one folder."),
+    "audit": (
+        "compai_kit.cli.audit",
+        "audit",
+        "List what a Comp-AI stores and nothing supports (only reads).",
+    ),
     "simulate": ("compai_kit.cli.simulate", "simulate", "Serve a simulated Comp-AI."),
     "explain": ("compai_kit.cli.explain", "explain", "Say more about a finding's code."),
 }

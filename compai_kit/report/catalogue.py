@@ -16,6 +16,7 @@ _GROUPS = {
     "CK2": "The DAG files, while they are parsed and by reading",
     "CK3": "The scenarios",
     "CK4": "The calls",
+    "CK5": "What Comp-AI stores",
 }
 
 

@@ -23,6 +23,8 @@ SCHEDULE = "dags/compai_dags/schedule.py"
 # The only module of the simulator that is not in it: it steers one from outside.
 CONTROL = "compai_kit/simulator/control.py"
 INSIDE_AIRFLOW = "compai_kit/gate/inside"
+# The only part of the kit that knows the DAGs' support.
+AUDIT = "compai_kit/audit"
 DAG_FILES = {"airflow", "compai_dags", "compai_client"}
 
 
@@ -85,15 +87,44 @@ def test_simulator_never_sees_client_or_dag_code() -> None:
     assert found == []
 
 
-def test_kit_imports_neither_airflow_nor_the_dags_support() -> None:
-    """It judges them from outside; the bundle finds compai_dags by name, to copy it."""
-    found = [
+def against_the_kits_arrows(path: Path) -> list[str]:
+    audits = path.is_relative_to(ROOT / AUDIT)
+    return [
         f"{path.relative_to(ROOT)}:{line} imports {name}"
-        for path in sources("compai_kit")
         for line, name in imported(path)
-        if name.split(".")[0] in {"airflow", "compai_dags", "dags"}
+        if name.split(".")[0] in {"airflow", "dags", *([] if audits else ["compai_dags"])}
+        or name == f"compai_dags.{Path(ADAPTER).stem}"
     ]
-    assert found == []
+
+
+def test_kit_imports_neither_airflow_nor_the_dags_support() -> None:
+    """It judges them from outside; the bundle finds compai_dags by name, to copy it.
+
+    The audit is the exception: it judges Comp-AI, by the rules that the DAGs themselves follow.
+    """
+    assert [line for path in sources("compai_kit") for line in against_the_kits_arrows(path)] == []
+
+
+def test_audit_does_use_the_rules_of_the_dags() -> None:
+    used = {name for path in sources(AUDIT) for _, name in imported(path)}
+    assert {"compai_dags.standing", "compai_dags.stored", "compai_dags.listing"} <= used
+
+
+def test_only_the_audit_may_use_the_rules_of_the_dags(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(f"{__name__}.ROOT", tmp_path)
+    rules = "from compai_dags import standing\n"
+    adapter = "from compai_dags.airflow_adapter import current_task\n"
+    for folder, text in ((AUDIT, rules + adapter), ("compai_kit/gate", rules)):
+        (tmp_path / folder).mkdir(parents=True)
+        (tmp_path / folder / "x.py").write_text(text)
+    assert against_the_kits_arrows(tmp_path / AUDIT / "x.py") == [
+        "compai_kit/audit/x.py:2 imports compai_dags.airflow_adapter"
+    ]
+    assert against_the_kits_arrows(tmp_path / "compai_kit/gate/x.py") == [
+        "compai_kit/gate/x.py:1 imports compai_dags"
+    ]
 
 
 def test_what_runs_inside_airflow_imports_only_itself_and_the_standard_library() -> None:

@@ -17,7 +17,7 @@ from compai_kit.findings import CODES
 def test_help_names_every_command_and_every_exit_code() -> None:
     result = CliRunner().invoke(cli, ["--help"])
     assert result.exit_code == 0
-    for word in ("gate", "bundle", "simulate", "explain"):
+    for word in ("gate", "bundle", "audit", "simulate", "explain"):
         assert f"\n  {word} " in result.output
     assert "0 as it should be, 1 findings, 2 usage, 3 could not run" in result.output
 
@@ -34,7 +34,7 @@ def test_help_imports_no_command() -> None:
     assert not done.stdout.rstrip().endswith("heavy")
 
 
-@pytest.mark.parametrize("name", ["gate", "bundle", "simulate", "explain"])
+@pytest.mark.parametrize("name", ["gate", "bundle", "audit", "simulate", "explain"])
 def test_every_command_can_be_called(name: str) -> None:
     assert CliRunner().invoke(cli, [name, "--help"]).exit_code == 0
 
