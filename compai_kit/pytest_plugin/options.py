@@ -8,7 +8,7 @@ import pytest
 
 DEFAULT_DAGS = Path("dags")
 DEFAULT_SIMULATOR = "compai_kit.simulator.app:create_app"
-REQUIREMENTS = ("docker",)
+REQUIREMENTS = ("docker", "keycloak")
 
 
 def add_options(parser: pytest.Parser) -> None:

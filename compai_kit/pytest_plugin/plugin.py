@@ -47,6 +47,11 @@ def pytest_configure(config: pytest.Config) -> None:
         "requires_docker(compose=False): this test needs a Docker engine (and Compose); without"
         " one it is skipped, or fails with --require docker",
     )
+    config.addinivalue_line(
+        "markers",
+        "requires_keycloak: this test needs the Keycloak that COMPAI_KEYCLOAK_URL names; without"
+        " one it is skipped, or fails with --require keycloak",
+    )
     settings = PluginSettings.from_config(config)
     if settings.wants_recorder:
         from compai_kit.pytest_plugin.recorder import Recorder
@@ -55,8 +60,13 @@ def pytest_configure(config: pytest.Config) -> None:
 
 
 def pytest_runtest_setup(item: pytest.Item) -> None:
-    """Decide about tests that need Docker."""
-    if (mark := item.get_closest_marker("requires_docker")) is not None:
-        from compai_kit.pytest_plugin.requirements import apply_docker_requirement
+    """Decide about tests that need Docker or a real Keycloak."""
+    docker = item.get_closest_marker("requires_docker")
+    keycloak = item.get_closest_marker("requires_keycloak")
+    if docker is not None or keycloak is not None:
+        from compai_kit.pytest_plugin import requirements
 
-        apply_docker_requirement(item, mark)
+        if docker is not None:
+            requirements.apply_docker_requirement(item, docker)
+        if keycloak is not None:
+            requirements.apply_keycloak_requirement(item)

@@ -1,4 +1,4 @@
-"""What to do with a test that needs Docker: run, skip with the command that would run it, or fail.
+"""What to do with a test that needs Docker or Keycloak: run, skip and name the command, or fail.
 
 A piece that is missing is never skipped silently; in the project's own CI it is not skipped at all.
 """
@@ -7,11 +7,17 @@ import os
 import shutil
 import subprocess
 from functools import cache
-from typing import Literal, NamedTuple
+from http.client import HTTPException
+from typing import Any, Literal, NamedTuple
+from urllib.request import urlopen
 
 import pytest
 
 _ASK_TIMEOUT_S = 10
+# Set by the script below, or by whoever has a Keycloak for tests.
+KEYCLOAK_URL = "COMPAI_KEYCLOAK_URL"
+KEYCLOAK_ADMIN_PASSWORD = "COMPAI_KEYCLOAK_ADMIN_PASSWORD"  # noqa: S105 - a name
+WITH_KEYCLOAK = "docker/local-images/with-keycloak"
 
 
 class Decision(NamedTuple):
@@ -29,10 +35,41 @@ def docker_decision(
         return Decision("run", "")
     if required:
         return Decision("fail", f"Docker is required and missing: {missing}")
-    command = f"tox -e {tox_env} --" if tox_env else f"pytest '{node}'"
-    return Decision(
-        "skip", f"needs Docker ({missing}); with Docker this runs it: {command} --require docker"
-    )
+    command = f"{_command(node, tox_env)} --require docker"
+    return Decision("skip", f"needs Docker ({missing}); with Docker this runs it: {command}")
+
+
+def keycloak_decision(
+    *, missing: str | None, required: bool, node: str, tox_env: str | None = None
+) -> Decision:
+    """As `docker_decision`; the script that brings a Keycloak is a part of the command."""
+    if missing is None:
+        return Decision("run", "")
+    if required:
+        return Decision("fail", f"Keycloak is required and missing: {missing}")
+    command = f"{WITH_KEYCLOAK} {_command(node, tox_env)} --require keycloak"
+    return Decision("skip", f"needs Keycloak ({missing}); this runs it: {command}")
+
+
+def _command(node: str, tox_env: str | None) -> str:
+    return f"tox -e {tox_env} --" if tox_env else f"pytest '{node}'"
+
+
+@cache
+def missing_keycloak() -> str | None:
+    """Why there is no usable Keycloak; None when the one that the environment names answers."""
+    url = os.environ.get(KEYCLOAK_URL, "")
+    if not url:
+        return f"{KEYCLOAK_URL} is not set"
+    if not os.environ.get(KEYCLOAK_ADMIN_PASSWORD):
+        return f"{KEYCLOAK_ADMIN_PASSWORD} is not set"
+    if not url.startswith(("http://", "https://")):
+        return f"{KEYCLOAK_URL} is no http address"
+    try:
+        with urlopen(f"{url}/realms/master", timeout=_ASK_TIMEOUT_S):  # noqa: S310 - http, see above
+            return None
+    except (OSError, HTTPException) as error:
+        return f"{KEYCLOAK_URL} names {url}, which does not answer as one ({error})"
 
 
 @cache
@@ -64,12 +101,24 @@ def _answers(docker: str, *arguments: str) -> bool:
 
 def apply_docker_requirement(item: pytest.Item, mark: pytest.Mark) -> None:
     """Skip or fail `item` by pytest's own means."""
-    decision = docker_decision(
-        missing=missing_docker(compose=bool(mark.kwargs.get("compose"))),
-        required="docker" in item.config.getoption("require"),
-        node=item.nodeid,
-        tox_env=os.environ.get("TOX_ENV_NAME"),
-    )
+    missing = missing_docker(compose=bool(mark.kwargs.get("compose")))
+    _apply(docker_decision(missing=missing, **_circumstances(item, "docker")))
+
+
+def apply_keycloak_requirement(item: pytest.Item) -> None:
+    """Skip or fail `item` by pytest's own means."""
+    _apply(keycloak_decision(missing=missing_keycloak(), **_circumstances(item, "keycloak")))
+
+
+def _circumstances(item: pytest.Item, what: str) -> dict[str, Any]:
+    return {
+        "required": what in item.config.getoption("require"),
+        "node": item.nodeid,
+        "tox_env": os.environ.get("TOX_ENV_NAME"),
+    }
+
+
+def _apply(decision: Decision) -> None:
     if decision.action == "skip":
         pytest.skip(decision.reason)
     if decision.action == "fail":
