@@ -17,7 +17,7 @@ from compai_dags.outcomes import Reason
 from compai_dags.rows import Row
 from compai_dags.standing import Standing, standing_of
 from compai_dags.stored import Author, evidence_named_in, tells_of_a_failed_call
-from compai_dags.trailer import one_line
+from compai_dags.trailer import MARK, one_line
 from compai_kit.audit.model import Entry, Result, make_entry
 from compai_kit.report.redact import redact
 
@@ -134,23 +134,27 @@ def _complaint_about_pass(row: Row, standing: Standing, named: Negative | None) 
         )
     if stored.author is Author.OTHER:
         return Complaint(
-            "CK505",
-            "A person or another system wrote it, "
-            + (f"saying {_quoted(stored.said)}" if stored.said else "without a text")
-            + "; a check could look",
-            _look_again(row),
+            "CK505", f"{_words_of_others(stored.said)}; a check could look", _look_again(row)
         )
     return _complaint_about_ours(row, standing)
+
+
+def _words_of_others(said: str) -> str:
+    if f" {MARK}{{" in said:
+        return "A text of this kit that somebody edited, so that its seal is broken"
+    words = f"saying {_quoted(said)}" if said else "without a text"
+    return f"A person or another system wrote it, {words}"
 
 
 def _complaint_about_ours(row: Row, standing: Standing) -> Complaint:
     trailer = row.stored.trailer
     observed = trailer.collected_at if trailer is not None else None
     if standing is Standing.STALE and observed is not None:
-        plan = shown(row.schedule) if row.plan.is_own else row.plan.cadence
+        plan = row.plan
+        whose = f"its schedule {shown(row.schedule)!r}" if plan.is_own else f"{plan.cadence!r}"
         return Complaint(
             "CK504",
-            f"Observed {observed:%Y-%m-%d %H:%M}; by {plan!r} two or more runs were missed since",
+            f"Observed {observed:%Y-%m-%d %H:%M}; by {whose} two or more runs were missed since",
             f"Find out why {_TESTS_DAG} did not evaluate it: paused, red, or Airflow down?",
         )
     if trailer is not None and trailer.reason == Reason.UNCHECKED:

@@ -146,7 +146,7 @@ CASES = {
         code="CK504",
         listed=kit_pass(days=16) | {"schedule": "weekly"},
         innocent=kit_pass(days=6) | {"schedule": "weekly"},
-        says="by 'weekly' two or more runs were missed since",
+        says="by its schedule 'weekly' two or more runs were missed since",
     ),
     "somebody's word where a check could look": Case(
         code="CK505",
@@ -158,7 +158,7 @@ CASES = {
         code="CK505",
         listed=PASSED | {"last_details": PASSED["last_details"].replace("Looked", "Peeked")},
         innocent=PASSED,
-        says="A person or another system wrote it",
+        says="A text of this kit that somebody edited, so that its seal is broken",
     ),
     "unchecked": Case(
         code="CK506",
