@@ -6,16 +6,18 @@ import logging
 from collections.abc import Collection
 from dataclasses import dataclass
 from datetime import UTC, datetime
-from typing import Any
 
 import msgspec
 
 from compai_dags import history, rows, summary
 from compai_dags.checks import CheckContext
 from compai_dags.listing import chunk, list_rows, select
-from compai_dags.runner import ChunkRunner, Record, explain_trouble
+from compai_dags.rows import Row
+from compai_dags.runner import ChunkRunner, Record, explain_trouble, for_summary
 from compai_dags.settings import Settings
 from compai_dags.task import PermanentError, Task
+from compai_dags.web import Web
+from compai_dags.web_guard import Allowed
 
 log = logging.getLogger(__name__)
 
@@ -36,6 +38,7 @@ class RunSettings:
     post_attestation_expiry: bool
     unchecked_pass: bool
     history_url: str | None
+    allowed: Allowed
 
     @classmethod
     def read(cls, settings: Settings) -> RunSettings:
@@ -47,6 +50,7 @@ class RunSettings:
             post_attestation_expiry=settings.switch("COMP_AI_POST_ATTESTATION_EXPIRY"),
             unchecked_pass=settings.is_exactly("COMP_AI_UNCHECKED_RESULT", "pass"),
             history_url=settings.object_storage("COMP_AI_HISTORY_URL"),
+            allowed=Allowed.read(settings),
         )
 
 
@@ -58,18 +62,31 @@ class ChunkIncompleteError(Exception):
     """Another try may help; it repeats nothing that is recorded."""
 
 
-def list_chunks(task: Task, *, test_ids: Collection[int]) -> list[list[dict[str, Any]]]:
-    """The control tests of this run, in chunks."""
+def list_chunks(task: Task, *, test_ids: Collection[int]) -> list[dict[str, int]]:
+    """What each chunk has to do: its number, and how many control tests it has.
+
+    The tests of each are stored by themselves: a mapped task reads all of what it is mapped over.
+    """
     allow_empty = RunSettings.read(task.settings).allow_empty
     with task.client() as client:
         listing = select(list_rows(client), test_ids=test_ids, allow_empty=allow_empty)
     task.push(BAD_ROWS, listing.bad_rows)
     chunks = chunk(listing.rows)
     log.info("%s control tests in %s chunks", len(listing.rows), len(chunks))
-    return [rows.to_xcom([rows.without_words(row) for row in part]) for part in chunks]
+    for number, part in enumerate(chunks):
+        task.push(rows_key(number), rows.to_xcom([rows.without_words(row) for row in part]))
+    return [{"chunk": number, "tests": len(part)} for number, part in enumerate(chunks)]
 
 
-def evaluate_chunk(task: Task, chunk_rows: list[dict[str, Any]]) -> None:
+def rows_key(chunk: int) -> str:
+    return f"chunk_{chunk}"
+
+
+def _pull_rows(task: Task, chunk: int) -> list[Row]:
+    return rows.from_xcom(task.pull(LIST_TASK, key=rows_key(chunk)))
+
+
+def evaluate_chunk(task: Task, chunk: int) -> None:
     """Evaluate and post; the outcomes are stored before anything is raised."""
     settings, identity = RunSettings.read(task.settings), task.identity
     with task.client() as client:
@@ -81,24 +98,26 @@ def evaluate_chunk(task: Task, chunk_rows: list[dict[str, Any]]) -> None:
                 always_collect=settings.always_collect,
                 post_attestation_expiry=settings.post_attestation_expiry,
                 reuse_since=task.run_started_at if identity.is_retry else None,
+                web=Web(settings.allowed),
             ),
             identity=identity,
             unchecked_pass=settings.unchecked_pass,
         )
         try:
-            runner.run(rows.from_xcom(chunk_rows))
+            runner.run(_pull_rows(task, chunk))
         finally:
-            task.push(OUTCOMES, msgspec.to_builtins(runner.records))
+            task.push(OUTCOMES, msgspec.to_builtins([for_summary(it) for it in runner.records]))
             if settings.history_url is not None:
-                task.push(HISTORY, _store_outcomes(task, settings.history_url, runner.records))
+                url = _store_outcomes(task, settings.history_url, chunk, runner.records)
+                task.push(HISTORY, url)
     if runner.wants_retry:
         raise ChunkIncompleteError(explain_trouble(runner.records))
     if any(record.is_trouble for record in runner.records):
         raise ChunkFailedError(explain_trouble(runner.records))
 
 
-def _store_outcomes(task: Task, base: str, records: list[Record]) -> str:
-    chunk, identity = task.map_index, task.identity
+def _store_outcomes(task: Task, base: str, chunk: int, records: list[Record]) -> str:
+    identity = task.identity
     lines = history.encode_outcomes(records, identity, chunk=chunk, at=datetime.now(UTC))
     return history.store(task, base, identity, f"chunk-{chunk:03}", lines)
 
@@ -110,32 +129,31 @@ def summarise(task: Task) -> None:
         raise summary.RunFailedError(
             f"{LIST_TASK} delivered no list, so nothing was evaluated: see its log."
         )
-    chunks = [rows.from_xcom(part) for part in listed]
-    reported = [
-        msgspec.convert(records, list[Record]) if records is not None else None
-        for records in (
-            task.pull(CHUNK_TASK, key=OUTCOMES, map_index=index) for index in range(len(chunks))
-        )
-    ]
     settings = RunSettings.read(task.settings)
-    missing = summary.missing(chunks, reported, task.pull(LIST_TASK, key=BAD_ROWS) or [])
-    records = [record for part in reported for record in part or []] + missing
-    verdict = summary.summarise(records)
+    missing = summary.unreadable(task.pull(LIST_TASK, key=BAD_ROWS) or [])
+    verdict, trouble, unsaved = summary.summarise(missing), list(missing), []
+    for part in listed:
+        # One chunk at a time: together they are as large as the list.
+        number = part["chunk"]
+        reported = task.pull(CHUNK_TASK, key=OUTCOMES, map_index=number)
+        records = msgspec.convert(reported or [], list[Record])
+        lost = []
+        if len(records) < part["tests"]:
+            lost = summary.unreported(_pull_rows(task, number), records, number)
+        verdict += summary.summarise(records + lost)
+        trouble += [record for record in records + lost if record.is_trouble]
+        missing += lost
+        if settings.history_url is not None and reported is not None:
+            is_saved = task.pull(CHUNK_TASK, key=HISTORY, map_index=number) is not None
+            unsaved += [] if is_saved else [number]
     log.log(logging.INFO if verdict.is_clean else logging.WARNING, "%s", verdict)
     # Pushed, not returned: the counts of a red run are read as well.
     task.push("return_value", summary.to_xcom(verdict))
-    unsaved = [
-        index
-        for index, part in enumerate(reported)
-        if settings.history_url is not None
-        and part is not None
-        and task.pull(CHUNK_TASK, key=HISTORY, map_index=index) is None
-    ]
     try:
         if settings.history_url is not None:
             _store_summary(task, settings.history_url, missing, summary.to_xcom(verdict))
     finally:
-        summary.check(verdict, records, max_errors=settings.max_errors, unsaved=unsaved)
+        summary.check(verdict, trouble, max_errors=settings.max_errors, unsaved=unsaved)
 
 
 def _store_summary(task: Task, base: str, missing: list[Record], counts: dict[str, int]) -> None:

@@ -88,7 +88,7 @@ class Web:
     """Threads may share it; each call has a connection of its own."""
 
     def __init__(self, allowed: Allowed, *, resolve: Resolve = addresses_of) -> None:
-        self._allowed = allowed
+        self.allowed = allowed
         self._resolve = resolve
 
     def fetch(
@@ -150,7 +150,7 @@ class Web:
         except (OSError, UnicodeError) as failure:
             again = getattr(failure, "errno", None) == socket.EAI_AGAIN
             raise UnreachableError(f"{target}: the host has no address", transient=again) from None
-        self._allowed.check(target, addresses)
+        self.allowed.check(target, addresses)
         context = self._tls if target.scheme == "https" else None
         connection = _Pinned(target, addresses, context, limits, flight)
         try:

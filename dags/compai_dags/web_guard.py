@@ -160,10 +160,17 @@ class Allowed:
 
     @classmethod
     def read(cls, settings: Settings) -> Allowed:
-        """`host`, `host:port`, an address or a network such as 10.1.0.0/16, separated by commas."""
+        return cls.parse(settings.text(SETTING) or "")
+
+    @classmethod
+    def parse(cls, text: str) -> Allowed:
+        """`host`, `host:port`, an address or a network such as 10.1.0.0/16, separated by commas.
+
+        Raises SettingsError.
+        """
         hosts: set[tuple[str, int | None]] = set()
         networks: list[tuple[IPNetwork, int | None]] = []
-        for number, entry in enumerate((settings.text(SETTING) or "").split(","), start=1):
+        for number, entry in enumerate(text.split(","), start=1):
             if not (entry := entry.strip()):
                 continue
             name, port = _entry(entry, number)

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
-from compai_dags.checks import aws, github_via_comp_ai, keycloak, manual, okta_snapshots
-from compai_dags.checks.base import Check, CheckContext, InvalidConfigError
+from compai_dags.checks import aws, github, http_probe, keycloak, manual, okta_snapshots
+from compai_dags.checks.base import Check, CheckContext, InvalidConfigError, config_object
 from compai_dags.checks.outside import OutsideError
 from compai_dags.outcomes import Observation, Reason, error, not_configured
 from compai_dags.rows import Row
@@ -14,8 +14,9 @@ __all__ = ["CHECKS", "Check", "CheckContext", "evaluate"]
 
 CHECKS: Mapping[str, Check] = {
     "aws_iam_summary": aws.iam_summary,
-    "github_branch_protection": github_via_comp_ai.branch_protection,
-    "github_last_commit": github_via_comp_ai.last_commit,
+    "github_branch_protection": github.branch_protection,
+    "github_last_commit": github.last_commit,
+    "http_probe": http_probe.evaluate,
     "keycloak_mfa": keycloak.mfa,
     "manual": manual.evaluate,
     "okta_groups_snapshot": okta_snapshots.groups_snapshot,
@@ -24,12 +25,13 @@ CHECKS: Mapping[str, Check] = {
 }
 
 # Comp-AI's default type, a label without a meaning: installations use it for MFA, SIEM, alerting.
+# Only a `url` in the config says what it asserts.
 GENERIC_TYPE = "integration"
 
 
 def evaluate(row: Row, context: CheckContext) -> Observation:
     """Evaluate one test by its type; raises the client's errors."""
-    check = CHECKS.get(row.kind)
+    check = http_probe.evaluate if _is_probe(row) else CHECKS.get(row.kind)
     if check is None:
         return _without_check(row)
     try:
@@ -40,12 +42,22 @@ def evaluate(row: Row, context: CheckContext) -> Observation:
         return error(failure.reason, f"Could not verify: {failure}.", transient=failure.transient)
 
 
+def _is_probe(row: Row) -> bool:
+    if row.kind != GENERIC_TYPE:
+        return False
+    try:
+        return config_object(row).get("url") is not None
+    except InvalidConfigError:
+        return False  # it has no check, whatever its config was meant to be
+
+
 def _without_check(row: Row) -> Observation:
     supported = f"Checks exist for: {', '.join(sorted(CHECKS))}."
     if row.kind == GENERIC_TYPE:
         return not_configured(
             Reason.NO_CHECK,
-            f"No check can tell what a test of type 'integration' asserts. {supported}",
+            "No check can tell what a test of type 'integration' asserts, unless its config has a "
+            f"url to probe. {supported}",
         )
     return not_configured(
         Reason.UNKNOWN_TYPE, f"No check for test type {row.test_type.strip()!r}. {supported}"

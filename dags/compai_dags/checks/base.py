@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any, Protocol
 
@@ -14,6 +14,8 @@ from compai_client import CompAI
 from compai_dags.connection import ConnectionFields
 from compai_dags.outcomes import Observation
 from compai_dags.rows import Row
+from compai_dags.web import Web
+from compai_dags.web_guard import Allowed
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -22,7 +24,9 @@ class CheckContext:
 
     `connection` reads an Airflow Connection by its id, None when there is none; raises
     SettingsError when it cannot be read. `reuse_since`: on a retry, evidence collected since
-    counts. `sleep` is how a check that reads another system waits between tries.
+    counts. `sleep` is how a check that reads another system waits between tries. `memory` is what
+    checks keep for the other tests of the chunk: a token, a limit that was met. `web` asks
+    addresses that a test's config names.
     """
 
     client: CompAI
@@ -32,6 +36,8 @@ class CheckContext:
     post_attestation_expiry: bool = False
     reuse_since: datetime | None = None
     sleep: Callable[[float], None] = time.sleep
+    web: Web = field(default_factory=lambda: Web(Allowed()))
+    memory: dict[str, Any] = field(default_factory=dict)
 
 
 class Check(Protocol):

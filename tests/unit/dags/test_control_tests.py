@@ -46,9 +46,10 @@ def run(task):
 
         chunks = control_tests.list_chunks(at("list_control_tests"), test_ids=list(test_ids))
         at("list_control_tests").push("return_value", chunks)
-        for index, chunk in enumerate(chunks):
+        for part in chunks:
+            index = part["chunk"]
             try:
-                control_tests.evaluate_chunk(at("evaluate_chunk", index), chunk)
+                control_tests.evaluate_chunk(at("evaluate_chunk", index), index)
             except (
                 control_tests.ChunkFailedError,
                 control_tests.ChunkIncompleteError,
@@ -86,6 +87,18 @@ def test_the_unchecked_pass_counts_as_unproven_only(run, start, task) -> None:
     assert run() == counts(unproven=1, manual=1)
 
 
+def test_what_the_installation_allows_can_be_probed(run, simulator, seed, task) -> None:
+    url = f"{simulator.url}/systems/web/health"
+    (test,) = listed("integration")
+    pages = {"/health": {"body": {"status": "green"}}}
+    config = {"url": url, "json": {"/status": "green"}}
+    for allow, expected in ((None, counts(not_configured=1)), ("127.0.0.1", counts(passed=1))):
+        simulator.reset(seed(test | {"config": config}), {"systems": {"web": pages}})
+        if allow:
+            task.environment["COMP_AI_PROBE_ALLOW"] = allow
+        assert run() == expected
+
+
 def test_test_ids_narrow_the_run(run, start, simulator) -> None:
     start(*["integration"] * 5)
     assert run(test_ids=[4, 2]) == counts(not_configured=2)
@@ -101,6 +114,7 @@ def test_test_ids_narrow_the_run(run, start, simulator) -> None:
         ("COMP_AI_UNCHECKED_RESULT", "fail"),
         ("COMP_AI_POST_ATTESTATION_EXPIRY", "perhaps"),
         ("COMP_AI_HISTORY_URL", "/var/lib/history"),
+        ("COMP_AI_PROBE_ALLOW", "10.0.0.1/8"),
     ],
 )
 def test_a_wrong_setting_stops_the_run_before_anything_is_asked(
@@ -198,12 +212,28 @@ class TestVerdict:
 
 
 class TestChunks:
+    def test_each_chunk_is_stored_by_itself(self, start, task) -> None:
+        """Else every mapped task would read the whole list."""
+        start(*["integration"] * 25)
+        parts = control_tests.list_chunks(task, test_ids=[])
+        assert parts == [
+            {"chunk": 0, "tests": 10}, {"chunk": 1, "tests": 10}, {"chunk": 2, "tests": 5},
+        ]  # fmt: skip
+        assert [len(task.pull("task", key=f"chunk_{n}")) for n in range(3)] == [10, 10, 5]
+
+    def test_the_words_of_good_tests_stay_in_the_chunk(self, run, start, task) -> None:
+        start("integration")
+        run()
+        (record,) = task.pull("evaluate_chunk", key="outcomes", map_index=0)
+        assert record["said"] == ""
+
     def test_outcomes_are_stored_before_the_chunk_fails(self, start, simulator, task) -> None:
         start("integration", "manual")
         simulator.faults(Fault(kind="status", operation=POST, status=500, count=None))
-        (chunk,) = control_tests.list_chunks(task, test_ids=[])
+        listing = dataclasses.replace(task, task_id="list_control_tests")
+        (part,) = control_tests.list_chunks(listing, test_ids=[])
         with pytest.raises(control_tests.ChunkFailedError, match="UNRECORDED"):
-            control_tests.evaluate_chunk(task, chunk)
+            control_tests.evaluate_chunk(task, part["chunk"])
         records = task.pull("task", key="outcomes")
         assert [record["outcome"] for record in records] == ["UNRECORDED", "MANUAL"]
 
@@ -211,9 +241,10 @@ class TestChunks:
         start("integration")
         task.identity = RunIdentity(run_id="run-1", is_last_try=False)
         simulator.faults(Fault(kind="status", operation=POST, status=500, count=None))
-        (chunk,) = control_tests.list_chunks(task, test_ids=[])
+        listing = dataclasses.replace(task, task_id="list_control_tests")
+        (part,) = control_tests.list_chunks(listing, test_ids=[])
         with pytest.raises(control_tests.ChunkIncompleteError):
-            control_tests.evaluate_chunk(task, chunk)
+            control_tests.evaluate_chunk(task, part["chunk"])
 
     def test_seventy_tests_under_the_limit_are_all_recorded(
         self, run, seed, simulator, task
@@ -274,8 +305,8 @@ class TestHistory:
         assert (bad["outcome"], bad["reason"], bad["chunk"]) == ("ERROR", "malformed", None)
         assert summary["kind"] == "summary"
         killed = self.lines(folder, "summary-try-1-2.jsonl")
-        assert [line.get("id") for line in killed] == [1, 2, 0, None]
-        assert killed[0]["said"].startswith("Chunk 0 ended without a report on this test")
+        assert [line.get("id") for line in killed] == [0, 1, 2, None]
+        assert killed[1]["said"].startswith("Chunk 0 ended without a report on this test")
 
     def test_each_try_has_its_own(self, run, start, folder) -> None:
         start("integration")
@@ -307,9 +338,10 @@ class TestHistoryThatFails:
 
     def test_the_chunk_fails_after_everything_is_stored(self, start, simulator, task) -> None:
         start("integration", "manual")
-        (chunk,) = control_tests.list_chunks(task, test_ids=[])
+        listing = dataclasses.replace(task, task_id="list_control_tests")
+        (part,) = control_tests.list_chunks(listing, test_ids=[])
         with pytest.raises(OSError, match="history"):
-            control_tests.evaluate_chunk(task, chunk)
+            control_tests.evaluate_chunk(task, part["chunk"])
         assert [row["last_result"] for row in simulator.state()["control_tests"]] == [
             "skipped", None,
         ]  # fmt: skip

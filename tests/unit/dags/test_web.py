@@ -15,7 +15,6 @@ import pytest
 import trustme
 
 from compai_client import SettingsError
-from compai_dags.settings import Places, Settings
 from compai_dags.web import Limits, UnreachableError, Web
 from compai_dags.web_guard import AddressRefusedError, Allowed
 
@@ -24,21 +23,12 @@ FOLLOW = Limits(max_redirects=3)
 Answer = Callable[[BaseHTTPRequestHandler], None]
 
 
-def allowing(text: str) -> Allowed:
-    places = Places(
-        environment={"COMP_AI_PROBE_ALLOW": text},
-        variable=lambda _: None,
-        connection=lambda: None,
-    )
-    return Allowed.read(Settings(places))
-
-
 def found(*addresses: str) -> Callable[[str, int], list[str]]:
     return lambda _host, _port: list(addresses)
 
 
 def web(*, allow: str = NAME, resolve: Any = None) -> Web:
-    return Web(allowing(allow), resolve=resolve or found("127.0.0.1"))
+    return Web(Allowed.parse(allow), resolve=resolve or found("127.0.0.1"))
 
 
 class Server:

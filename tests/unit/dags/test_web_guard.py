@@ -8,7 +8,6 @@ from typing import Any
 import pytest
 
 from compai_client import SettingsError
-from compai_dags.settings import Places, Settings
 from compai_dags.web_guard import AddressRefusedError, Allowed, target_of
 
 PUBLIC = "93.184.215.14"
@@ -16,12 +15,7 @@ PUBLIC_6 = "2606:4700:4700::1111"
 
 
 def allowing(text: str | None) -> Allowed:
-    places = Places(
-        environment={"COMP_AI_PROBE_ALLOW": text} if text else {},
-        variable=lambda _: None,
-        connection=lambda: None,
-    )
-    return Allowed.read(Settings(places))
+    return Allowed.parse(text or "")
 
 
 def judge(url: str, *addresses: str, allow: str | None = None) -> None:
@@ -189,5 +183,7 @@ def test_an_ipv6_host_with_a_port_can_be_listed() -> None:
         judge("http://[::1]:9201/", "::1", allow="[::1]:9200")
 
 
-def test_unset_opens_nothing(task: Any) -> None:
+def test_it_is_a_setting_and_unset_opens_nothing(task: Any) -> None:
     assert Allowed.read(task.settings) == Allowed()
+    task.variables["COMP_AI_PROBE_ALLOW"] = "siem.internal:9200"
+    assert Allowed.read(task.settings).hosts == {("siem.internal", 9200)}
