@@ -57,7 +57,7 @@ RETRY_DELAY = timedelta(seconds=float(os.environ.get("COMP_AI_TASK_RETRY_DELAY_S
 )
 def comp_ai_control_tests() -> None:
     @task(execution_timeout=timedelta(minutes=15), show_return_value_in_logs=False)
-    def list_control_tests(params: dict[str, Any] | None = None) -> list[list[dict[str, Any]]]:
+    def list_control_tests(params: dict[str, Any] | None = None) -> list[dict[str, int]]:
         """The control tests in chunks. Reads only."""
         from compai_dags import airflow_adapter, control_tests
 
@@ -66,12 +66,12 @@ def comp_ai_control_tests() -> None:
 
     # Two at a time: all chunks share the one bucket of requests that Comp-AI keeps for us.
     @task(max_active_tis_per_dagrun=2, execution_timeout=timedelta(minutes=60))
-    def evaluate_chunk(rows: list[dict[str, Any]]) -> None:
+    def evaluate_chunk(part: dict[str, int]) -> None:
         """Evaluate and post. Stored results are not repeated by a retry."""
         from compai_dags import airflow_adapter, control_tests
 
         with airflow_adapter.current_task() as here:
-            control_tests.evaluate_chunk(here, rows)
+            control_tests.evaluate_chunk(here, part["chunk"])
 
     # The only leaf: the state of the run is the verdict of this task.
     @task(trigger_rule="all_done", execution_timeout=timedelta(minutes=5))
@@ -83,7 +83,7 @@ def comp_ai_control_tests() -> None:
             control_tests.summarise(here)
 
     chunks = list_control_tests()
-    evaluate_chunk.expand(rows=chunks) >> summarise()
+    evaluate_chunk.expand(part=chunks) >> summarise()
 
 
 comp_ai_control_tests()

@@ -91,11 +91,6 @@ class AirflowTask:
         )
 
     @property
-    def map_index(self) -> int:
-        index: int | None = self._ti.map_index
-        return -1 if index is None else index
-
-    @property
     def run_started_at(self) -> datetime | None:
         started: datetime | None = self._dag_run.start_date
         return started
@@ -172,7 +167,7 @@ class AirflowTask:
             "dag": self._ti.dag_id,
             "run": self._ti.run_id,
             "task": self._ti.task_id,
-            "map": self.map_index,
+            "map": self._ti.map_index if self._ti.map_index is not None else -1,
             "try": self._ti.try_number,
         }
         return "; ".join(

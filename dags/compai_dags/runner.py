@@ -52,6 +52,8 @@ _PROGRAMMING_ERRORS = (
     TypeError,
     ValueError,
 )
+# How much of a sentence the verdict on a run repeats.
+_TOLD = 200
 _LOG_LEVELS = {
     Outcome.ERROR: logging.ERROR,
     Outcome.UNRECORDED: logging.ERROR,
@@ -289,10 +291,23 @@ def _was_stored(answer: ControlTest, row: Row, result: Result, details: str) -> 
     return (answer.id, answer.last_result, answer.last_details) == (row.id, result, details)
 
 
+def for_summary(record: Record) -> Record:
+    """What the verdict on a run needs of it; the words of all tests together are large."""
+    return Record(
+        id=record.id,
+        control_id=record.control_id,
+        name=record.name,
+        outcome=record.outcome,
+        reason=record.reason,
+        said=record.said[:_TOLD] if record.is_trouble else "",
+        posted=record.posted,
+    )
+
+
 def explain_trouble(records: list[Record], limit: int = 20) -> str:
     """Names and reasons of what went wrong, for the exception that turns the task red."""
     trouble = [record for record in records if record.is_trouble]
-    lines = [f"{record}: {record.said[:200]}" for record in trouble[:limit]]
+    lines = [f"{record}: {record.said[:_TOLD]}" for record in trouble[:limit]]
     if len(trouble) > limit:
         lines.append(f"… and {len(trouble) - limit} more, see the log")
     return "\n".join(lines)

@@ -27,6 +27,10 @@ class Summary(msgspec.Struct, frozen=True, kw_only=True):
     unproven: int
     total: int
 
+    def __add__(self, other: Summary) -> Summary:
+        counts = ((name, getattr(self, name) + getattr(other, name)) for name in _COUNTS)
+        return Summary(**dict(counts))
+
     @property
     def is_clean(self) -> bool:
         return self.passed + self.manual + self.not_applicable == self.total
@@ -40,19 +44,22 @@ class Summary(msgspec.Struct, frozen=True, kw_only=True):
         )
 
 
+_COUNTS = Summary.__struct_fields__
+
+
 class RunFailedError(PermanentError):
     """More tests went wrong than COMP_AI_MAX_ERRORS allows; the text names them."""
 
 
-def missing(
-    chunks: list[list[Row]], reported: list[list[Record] | None], bad_rows: list[str]
-) -> list[Record]:
-    """What nobody reported: a test whose chunk died and a bad row become errors."""
-    missing: list[Record] = []
-    for index, rows in enumerate(chunks):
-        known = {record.id for record in reported[index] or []}
-        missing += [_unreported(row, index) for row in rows if row.id not in known]
-    return missing + [_unreadable(bad_row) for bad_row in bad_rows]
+def unreported(rows: list[Row], reported: list[Record], chunk: int) -> list[Record]:
+    """Errors for the tests whose chunk died before it could say anything about them."""
+    known = {record.id for record in reported}
+    return [_unreported(row, chunk) for row in rows if row.id not in known]
+
+
+def unreadable(bad_rows: list[str]) -> list[Record]:
+    """Errors for the rows of Comp-AI's list that cannot be read."""
+    return [_unreadable(bad_row) for bad_row in bad_rows]
 
 
 def summarise(records: list[Record]) -> Summary:
@@ -72,10 +79,10 @@ def summarise(records: list[Record]) -> Summary:
     )
 
 
-def check(summary: Summary, records: list[Record], *, max_errors: int, unsaved: list[int]) -> None:
+def check(summary: Summary, trouble: list[Record], *, max_errors: int, unsaved: list[int]) -> None:
     """Raise when the run must be red. A failing control test is a finding, not a broken run.
 
-    `unsaved` are the chunks whose outcomes the history lacks.
+    `trouble` are the records to name; `unsaved` are the chunks whose outcomes the history lacks.
     """
     problems: list[str] = []
     if unsaved:
@@ -88,7 +95,7 @@ def check(summary: Summary, records: list[Record], *, max_errors: int, unsaved: 
     if wrong > max_errors:
         problems.append(
             f"{wrong} of {summary.total} control tests could not be verified or recorded "
-            f"(COMP_AI_MAX_ERRORS is {max_errors}):\n{explain_trouble(records)}"
+            f"(COMP_AI_MAX_ERRORS is {max_errors}):\n{explain_trouble(trouble)}"
         )
     if problems:
         raise RunFailedError("\n".join(problems))

@@ -23,11 +23,6 @@ class Task(Protocol):
     def identity(self) -> RunIdentity: ...
 
     @property
-    def map_index(self) -> int:
-        """Which of the mapped tasks this is; -1 when it is not mapped."""
-        ...
-
-    @property
     def settings(self) -> Settings: ...
 
     @property
