@@ -16,6 +16,8 @@ from compai_dags.rows import Row
 from compai_dags.runner import ChunkRunner, Record, explain_trouble, for_summary
 from compai_dags.settings import Settings
 from compai_dags.task import PermanentError, Task
+from compai_dags.web import Web
+from compai_dags.web_guard import Allowed
 
 log = logging.getLogger(__name__)
 
@@ -36,6 +38,7 @@ class RunSettings:
     post_attestation_expiry: bool
     unchecked_pass: bool
     history_url: str | None
+    allowed: Allowed
 
     @classmethod
     def read(cls, settings: Settings) -> RunSettings:
@@ -47,6 +50,7 @@ class RunSettings:
             post_attestation_expiry=settings.switch("COMP_AI_POST_ATTESTATION_EXPIRY"),
             unchecked_pass=settings.is_exactly("COMP_AI_UNCHECKED_RESULT", "pass"),
             history_url=settings.object_storage("COMP_AI_HISTORY_URL"),
+            allowed=Allowed.read(settings),
         )
 
 
@@ -94,6 +98,7 @@ def evaluate_chunk(task: Task, chunk: int) -> None:
                 always_collect=settings.always_collect,
                 post_attestation_expiry=settings.post_attestation_expiry,
                 reuse_since=task.run_started_at if identity.is_retry else None,
+                web=Web(settings.allowed),
             ),
             identity=identity,
             unchecked_pass=settings.unchecked_pass,
