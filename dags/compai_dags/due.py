@@ -28,6 +28,9 @@ DEFAULT_ATTEST_EVERY = timedelta(days=90)
 MAX_ERRORS_PER_TICK = 3
 _A_CENTURY = 36_500
 _INSTANT = timedelta(microseconds=1)
+# Comp-AI can hold any year; ticks around the first and the last one are no dates any more.
+_FIRST_DAY = datetime(1970, 1, 1, tzinfo=UTC)
+_LAST_DAY = datetime(2970, 1, 1, tzinfo=UTC)
 
 
 class Freshness(StrEnum):
@@ -158,7 +161,7 @@ def attestation_due_since(row: Row, at: datetime) -> datetime:
     """When a person's attestation ends: an interval of the test's own schedule, else
     `attest_every` days of its config, else 90.
     """
-    plan = row.plan
+    plan, at = row.plan, min(max(at, _FIRST_DAY), _LAST_DAY)
     if plan.cron is None or not plan.is_own:
         return at + attest_every(row)
     first = next_tick(plan.cron, plan.timezone, at)
