@@ -5,6 +5,7 @@ from __future__ import annotations
 from datetime import UTC, date, datetime, timedelta
 from typing import Any
 
+import pytest
 from hypothesis import example, given
 from hypothesis import strategies as st
 
@@ -25,6 +26,7 @@ from compai_dags.stored import (
 from compai_dags.trailer import write_details
 
 NOW = datetime(2026, 11, 25, 7, 0, tzinfo=UTC)
+FIRST, LAST = (time.replace(tzinfo=UTC) for time in (datetime.min, datetime.max))  # noqa: DTZ901
 
 # What anybody may have stored: any words, those of the first generation, broken lines of ours.
 texts = st.none() | st.one_of(
@@ -45,7 +47,7 @@ texts = st.none() | st.one_of(
 results = st.sampled_from(("pass", "fail", "skipped", None))
 times = st.none() | st.one_of(
     st.datetimes(timezones=st.just(UTC)),
-    st.sampled_from((datetime.min.replace(tzinfo=UTC), datetime.max.replace(tzinfo=UTC))),
+    st.sampled_from((FIRST, LAST)),
 )
 kinds = st.sampled_from(
     (*sorted(CHECKS), "manual", "integration", " Manual ", "sonarqube_gate", "")
@@ -120,6 +122,28 @@ def test_every_row_has_one_standing(row: Row) -> None:
     assert isinstance(standing_of(row, NOW), Standing)
 
 
+@pytest.mark.parametrize("at", [FIRST, FIRST + timedelta(hours=5), LAST])
+@pytest.mark.parametrize("schedule", [None, "daily", "yearly", "never", "0 0 29 2 *"])
+@pytest.mark.parametrize("timezone", [None, "Asia/Tokyo", "America/New_York"])
+@pytest.mark.parametrize("kind", ["manual", "github_last_commit", "sonarqube_gate"])
+def test_a_year_at_the_end_of_time_is_judged_as_well(
+    at: datetime, schedule: str | None, timezone: str | None, kind: str
+) -> None:
+    stored = read_stored(result="pass", details="Seen.", at=at)
+    plan = plan_of(schedule, timezone=timezone)
+    row = Row(
+        id=1,
+        control_id=1,
+        name="Test",
+        test_type=kind,
+        schedule=schedule,
+        config=None,
+        stored=stored,
+        plan=plan,
+    )
+    assert isinstance(standing_of(row, NOW), Standing)
+
+
 @given(row=rows())
 def test_verified_is_only_what_we_observed(row: Row) -> None:
     standing = standing_of(row, NOW)
@@ -142,7 +166,7 @@ def test_nobody_elses_pass_is_verified(row: Row) -> None:
 
 
 @given(result=results, details=texts, at=times)
-@example(result="fail", details='{"error":"x"}', at=datetime.max.replace(tzinfo=UTC))
+@example(result="fail", details='{"error":"x"}', at=LAST)
 def test_every_text_has_one_author(
     result: str | None, details: str | None, at: datetime | None
 ) -> None:
