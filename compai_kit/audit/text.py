@@ -30,7 +30,7 @@ def print_audit(audit: Audit, console: Console) -> None:
             _print(Group(table, Padding(Text(f"→ {fix}", style="green"), _INDENT)), console)
     console.print()
     style = "bold green" if audit.is_clean else "bold red"
-    console.print(Text(summary_line(audit), style=style))
+    console.print(Text(summary_line(audit), style=style), soft_wrap=True)
     for line in footnotes(audit):
         console.print(Text(line), soft_wrap=True)
 
