@@ -72,3 +72,19 @@ def test_clear_waits_for_the_end_and_keeps_both_runs_for_the_verdict() -> None:
 
     assert api.asked == [("run", "d"), ("clear", "d", "r", ["work"]), ("wait", 7)]
     assert runs == [first, again]
+
+
+def test_a_clear_has_variables_of_its_own() -> None:
+    api = ScriptedApi()
+    run_dag = DagRunner(api, {"URL": "default"}, [])
+    first = run_dag("d")
+    api.asked.clear()
+
+    run_dag.clear(first, variables={"MODE": "changes"}, timeout_s=7)
+
+    assert api.asked == [
+        ("set", {"MODE": "changes"}),
+        ("clear", "d", "r", None),
+        ("wait", 7),
+        ("delete", ["MODE"]),
+    ]
