@@ -65,14 +65,14 @@ def test_what_is_no_factor_and_who_is_unknown(realm_with: MakeRealm, check: Chec
     realm.add(
         *ENROLLED,
         user("only.password", "password"),
-        user("asked", "password", requiredActions=["CONFIGURE_TOTP"]),
-        user("codes", "password", "recovery-authn-codes"),
+        user("was.asked", "password", requiredActions=["CONFIGURE_TOTP"]),
+        user("has.codes", "password", "recovery-authn-codes"),
         user("brokered", broker="corporate"),
-        user("both", "password", broker="corporate"),
+        user("has.both", "password", broker="corporate"),
     )
     observed = check(realm.connection("viewer"))
     assert observed.outcome is Outcome.FAIL
-    lacking = ("only.password", "asked", "codes", "both")
+    lacking = ("only.password", "was.asked", "has.codes", "has.both")
     assert observed.sentence.startswith("4 of 8 enabled users")
     known, _, unknown = observed.sentence.partition("Unknown for 1 (sign in through corporate): ")
     assert all(realm.id_of(name) in known for name in lacking)

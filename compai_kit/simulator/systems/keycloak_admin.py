@@ -8,6 +8,7 @@ some users, and then the count counts only those.
 from __future__ import annotations
 
 import json
+import re
 import uuid
 from collections.abc import Callable, Mapping
 from typing import Any
@@ -21,6 +22,7 @@ from compai_kit.simulator.systems import System, SystemCall
 
 _JSON = {"content-type": "application/json;charset=UTF-8"}
 _DEFAULT_MAX = 100
+_NUMBER = re.compile(r"-?\d+")
 _KEYS = {"roles", "visible", "users"}
 _USER_KEYS = {
     *("username", "id", "email", "enabled", "credentials", "identityProviders", "requiredActions"),
@@ -68,7 +70,7 @@ def answer(call: SystemCall) -> HttpResponse:
         return _error(401, "HTTP 401 Unauthorized")
     realm, _, rest = call.path.removeprefix("/realms/").partition("/")
     if not call.path.startswith("/realms/") or not rest:
-        return _error(404, "HTTP 404 Not Found")
+        return _NOT_FOUND
     if unquote(realm) != call.keycloak.realm:
         return _error(404, "Realm not found.")
     return _Users(call, issued.client_id, set(issued.admin_roles)).answer(rest.rstrip("/"))
@@ -89,7 +91,7 @@ class _Users:
     def answer(self, path: str) -> HttpResponse:
         what, _, rest = path.partition("/")
         if what != "users":
-            return _error(404, "HTTP 404 Not Found")
+            return _NOT_FOUND
         if self._call.request.method not in ("GET", "HEAD"):
             return _error(405, "HTTP 405 Method Not Allowed")
         if rest in ("", "count"):
@@ -98,20 +100,19 @@ class _Users:
         return self._one(unquote(user_id), part)
 
     def _all(self, *, counted: bool) -> HttpResponse:
-        if not self._may_ask:
-            return _error(403, "HTTP 403 Forbidden")
         asked = {name: values[0] for name, values in parse_qs(self._call.request.query).items()}
+        first, limit = asked.get("first", "0"), asked.get("max", str(_DEFAULT_MAX))
+        if not counted and not (_NUMBER.fullmatch(first) and _NUMBER.fullmatch(limit)):
+            # Keycloak takes it for another address, whoever asks.
+            return _NOT_FOUND
+        if not self._may_ask:
+            return _FORBIDDEN
         if filters := sorted(_FILTERS & set(asked)):
             return _error(501, f"the simulator does not filter users by {filters[0]}")
         if counted:
-            everybody = self._visible is None
-            return _answer(len(self._users) if everybody else len(self._shown()))
-        try:
-            first, limit = int(asked.get("first", 0)), int(asked.get("max", _DEFAULT_MAX))
-        except ValueError:
-            return _error(404, "HTTP 404 Not Found")
-        start = max(0, first)
-        page = self._shown()[start : None if limit < 0 else start + limit]
+            return _answer(len(self._users) if self._visible is None else len(self._shown()))
+        start, size = max(0, int(first)), int(limit)
+        page = self._shown()[start : None if size < 0 else start + size]
         return _answer([_brief(user) for user in page])
 
     def _shown(self) -> list[Mapping[str, Any]]:
@@ -126,7 +127,7 @@ class _Users:
         if user is None:
             return _error(404, "User not found") if self._may_ask else _FORBIDDEN
         if part not in _PARTS:
-            return _error(404, "HTTP 404 Not Found")
+            return _NOT_FOUND
         return _answer(_PARTS[part](user)) if self._sees_all else _FORBIDDEN
 
 
@@ -137,6 +138,7 @@ def _brief(user: Mapping[str, Any]) -> dict[str, Any]:
         "username": _username(user),
         **email,
         "emailVerified": False,
+        "createdTimestamp": _CREATED_MS,
         "userProfileMetadata": _PROFILE,
         "enabled": user.get("enabled", True),
         "totp": "otp" in user.get("credentials", ()),
@@ -214,18 +216,22 @@ def _error(status: int, text: str) -> HttpResponse:
     return json_answer(status, {"error": text}, SECURITY)
 
 
+_NOT_FOUND = _error(404, "HTTP 404 Not Found")
 _FORBIDDEN = _error(403, "HTTP 403 Forbidden")
 
 
-def _attribute(name: str, validator: str) -> dict[str, Any]:
+def _attribute(name: str, *validators: str, **length: int) -> dict[str, Any]:
     ignore = {"ignore.empty.value": True}
-    length = {"max": 255, "ignore.empty.value": True}
     return {
         "name": name,
         "displayName": f"${{{name}}}",
         "required": name == "username",
         "readOnly": name == "username",
-        "validators": {validator: ignore, "multivalued": {"max": "1"}, "length": length},
+        "validators": {
+            **dict.fromkeys(validators, ignore),
+            "multivalued": {"max": "1"},
+            "length": {"max": 255, **ignore, **length},
+        },
         "multivalued": False,
     }
 
@@ -233,7 +239,9 @@ def _attribute(name: str, validator: str) -> dict[str, Any]:
 # Comes with every user of a list, however brief.
 _PROFILE: Mapping[str, Any] = {
     "attributes": [
-        _attribute("username", "username-prohibited-characters"),
+        _attribute(
+            "username", "username-prohibited-characters", "up-username-not-idn-homograph", min=3
+        ),
         _attribute("email", "email"),
         _attribute("firstName", "person-name-prohibited-characters"),
         _attribute("lastName", "person-name-prohibited-characters"),
