@@ -44,6 +44,9 @@ class Reason(StrEnum):
     TRUNCATED = "truncated"
     BUG = "bug"
 
+    # Of a FAIL: the system offers no such protection to this customer.
+    PLAN_UNAVAILABLE = "plan_unavailable"
+
     CONFIG = "config"
     UNKNOWN_TYPE = "unknown_type"
     NO_CHECK = "no_check"

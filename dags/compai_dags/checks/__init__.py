@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
-from compai_dags.checks import aws, github_via_comp_ai, http_probe, keycloak, manual, okta_snapshots
+from compai_dags.checks import aws, github, http_probe, keycloak, manual, okta_snapshots
 from compai_dags.checks.base import Check, CheckContext, InvalidConfigError, config_object
 from compai_dags.checks.outside import OutsideError
 from compai_dags.outcomes import Observation, Reason, error, not_configured
@@ -14,8 +14,8 @@ __all__ = ["CHECKS", "Check", "CheckContext", "evaluate"]
 
 CHECKS: Mapping[str, Check] = {
     "aws_iam_summary": aws.iam_summary,
-    "github_branch_protection": github_via_comp_ai.branch_protection,
-    "github_last_commit": github_via_comp_ai.last_commit,
+    "github_branch_protection": github.branch_protection,
+    "github_last_commit": github.last_commit,
     "http_probe": http_probe.evaluate,
     "keycloak_mfa": keycloak.mfa,
     "manual": manual.evaluate,

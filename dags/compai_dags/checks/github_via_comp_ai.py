@@ -6,33 +6,21 @@ text does not tell is not passed.
 
 from __future__ import annotations
 
-import re
-from dataclasses import dataclass
-
 from compai_client import GitHubEvidenceType
-from compai_dags.checks.base import CheckContext, InvalidConfigError, config_object
+from compai_dags.checks.base import CheckContext, config_object
 from compai_dags.checks.collected_texts import read_commit, read_protection
 from compai_dags.checks.collection import Request, collect, passed, undecided, unparsable
+from compai_dags.checks.github_config import Repository, read_names, read_repository
 from compai_dags.outcomes import Observation, Reason
 from compai_dags.rows import Row
 
-_NAME = re.compile(r"[\w.-]+", re.ASCII)
 _DIRECT = "The Connection comp_ai_github would decide it: it reads GitHub's own fields"
-
-
-@dataclass(frozen=True)
-class Repository:
-    owner: str
-    name: str
-
-    def __str__(self) -> str:
-        return f"{self.owner}/{self.name}"
 
 
 def branch_protection(row: Row, context: CheckContext) -> Observation:
     """PASS on "enabled"; the sentence for "absent" and "not readable" is the same: ERROR."""
     config = config_object(row)
-    repository = _repository(config)
+    repository = read_repository(config)
     unseen = _unseen_requirements(config)
     collected = collect(
         _request(row, repository, "branch_protection", can_pass=not unseen), context
@@ -76,8 +64,8 @@ def branch_protection(row: Row, context: CheckContext) -> Observation:
 def last_commit(row: Row, context: CheckContext) -> Observation:
     """Comp-AI's text has no date: it shows "reachable" at most, and passes where that is asked."""
     config = config_object(row)
-    repository = _repository(config)
-    suffices = _required(config) == {"reachable"}
+    repository = read_repository(config)
+    suffices = read_names(config) == {"reachable"}
     collected = collect(_request(row, repository, "last_commit", can_pass=suffices), context)
     if isinstance(collected, Observation):
         return collected
@@ -124,30 +112,7 @@ def _request(
     )
 
 
-def _repository(config: dict[str, object]) -> Repository:
-    wrong = [
-        key
-        for key in ("owner", "repo")
-        if not isinstance(value := config.get(key), str)
-        or not _NAME.fullmatch(value)
-        or value in (".", "..")
-    ]
-    if wrong:
-        keys = " and ".join(f"config.{key}" for key in wrong)
-        raise InvalidConfigError(f"{keys} must be set to letters, digits, dot, dash or underscore")
-    return Repository(str(config["owner"]), str(config["repo"]))
-
-
-def _required(config: dict[str, object]) -> set[str]:
-    value = config.get("require") or []
-    if isinstance(value, str):
-        return {value}
-    if isinstance(value, list) and all(isinstance(item, str) for item in value):
-        return set(value)
-    raise InvalidConfigError("config.require must be a string or a list of strings")
-
-
 def _unseen_requirements(config: dict[str, object]) -> list[str]:
     """What the test requires beyond "protected"; Comp-AI's text tells none of it."""
     approvals = ["min_approvals"] if config.get("min_approvals") else []
-    return sorted(_required(config)) + approvals
+    return sorted(read_names(config)) + approvals

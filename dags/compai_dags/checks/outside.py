@@ -172,7 +172,7 @@ class Outside:
             url = f"{self.base_url}/{path.lstrip('/')}"
         elif not self.is_own(path):
             raise OutsideError(Reason.MALFORMED, f"{self.system} names an address on another host")
-        what = f"{method} {_path(path)} of {self.system}"
+        what = f"{method} /{_path(path).lstrip('/')} of {self.system}"
         deadline = time.monotonic() + self._limits.call_s
         renewed, attempt = False, 0
         while True:
