@@ -40,3 +40,7 @@ class Progress:
         self._bar.update(
             self._task, description="evidence of controls", completed=settled, total=asked
         )
+
+    def refresh(self) -> None:
+        """Show it now; by itself it is shown ten times a second."""
+        self._bar.refresh()

@@ -11,11 +11,13 @@ from typing import Any
 
 import jsonschema_rs
 import pytest
+from rich.console import Console
 
 import compai_kit.report
 from compai_kit.audit.command import rendered
 from compai_kit.audit.export import COLUMNS, render_csv, render_json
 from compai_kit.audit.model import Audit, Counts, Entry, audit_schema, in_order, make_entry
+from compai_kit.audit.progress import Progress
 from compai_kit.audit.text import summary_line
 
 SCHEMA_FILE = Path(compai_kit.report.__file__).with_name("audit-report.schema.json")
@@ -196,3 +198,22 @@ def test_order_does_not_depend_on_that_of_comp_ai() -> None:
     entries = [entry(control=name, test=test) for name in "ba" for test in "yx"]
     assert in_order(entries) == in_order(reversed(entries))
     assert [(e.control, e.test) for e in in_order([*entries, GAP])][:2] == [("a", "x"), ("a", "y")]
+
+
+class TestProgress:
+    def test_terminal_shows_how_far_it_is_and_clears_it(self) -> None:
+        file = io.StringIO()
+        terminal = Console(file=file, force_terminal=True, width=100, color_system=None)
+        with Progress(terminal) as progress:
+            progress.hear(1, 3)
+            progress.refresh()
+        shown = file.getvalue()
+        assert "evidence of controls" in shown
+        assert "1/3" in shown
+        assert shown.rstrip("\n").endswith("\x1b[2K"), "the line is taken away again"
+
+    def test_elsewhere_nothing_is_said(self) -> None:
+        file = io.StringIO()
+        with Progress(Console(file=file, force_terminal=False)) as progress:
+            progress.hear(1, 3)
+        assert file.getvalue() == ""
