@@ -10,7 +10,7 @@ from datetime import datetime
 from typing import NamedTuple, cast
 
 from compai_client import EvidenceItem
-from compai_dags.checks import CHECKS
+from compai_dags.checks import check_for
 from compai_dags.checks.collected_texts import is_negative
 from compai_dags.due import attestation_due_since
 from compai_dags.outcomes import Reason
@@ -213,7 +213,7 @@ def _as_evidence(row: Row, text: str) -> EvidenceItem:
 def _look_again(row: Row) -> str:
     if row.kind == "manual":
         return "Have it tested by a person, and record the result."
-    if row.kind in CHECKS:
+    if check_for(row) is not None:
         return f"Let {_TESTS_DAG} evaluate it: it stores what it observes."
     if row.stored.author is Author.OTHER:
         return "There is no check for this type: have whoever wrote the result look again."

@@ -9,7 +9,7 @@ from __future__ import annotations
 from datetime import datetime
 from enum import StrEnum
 
-from compai_dags.checks import CHECKS
+from compai_dags.checks import check_for
 from compai_dags.due import (
     Freshness,
     attestation_due_since,
@@ -70,7 +70,7 @@ def _standing_of_attestation(row: Row, now: datetime) -> Standing:
 
 
 def _standing_of_others(row: Row, at: datetime, now: datetime) -> Standing:
-    if row.kind not in CHECKS:
+    if check_for(row) is None:
         return Standing.NOT_OURS
     # We have a check for it, so somebody's word does not replace the observation.
     return _aged(Standing.UNPROVEN, row, at, now)

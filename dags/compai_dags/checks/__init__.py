@@ -10,7 +10,7 @@ from compai_dags.checks.outside import OutsideError
 from compai_dags.outcomes import Observation, Reason, error, not_configured
 from compai_dags.rows import Row
 
-__all__ = ["CHECKS", "Check", "CheckContext", "evaluate"]
+__all__ = ["CHECKS", "Check", "CheckContext", "check_for", "evaluate"]
 
 CHECKS: Mapping[str, Check] = {
     "aws_iam_summary": aws.iam_summary,
@@ -29,9 +29,14 @@ CHECKS: Mapping[str, Check] = {
 GENERIC_TYPE = "integration"
 
 
+def check_for(row: Row) -> Check | None:
+    """The check that evaluates this test; None: nothing here can tell whether it passes."""
+    return http_probe.evaluate if _is_probe(row) else CHECKS.get(row.kind)
+
+
 def evaluate(row: Row, context: CheckContext) -> Observation:
     """Evaluate one test by its type; raises the client's errors."""
-    check = http_probe.evaluate if _is_probe(row) else CHECKS.get(row.kind)
+    check = check_for(row)
     if check is None:
         return _without_check(row)
     try:

@@ -79,6 +79,13 @@ class TestTheirs:
         stored = theirs(result, details, now - age)
         assert standing_of(row(test_type, stored=stored, config=None), now) is expected
 
+    def test_word_about_what_a_probe_could_look_at_is_unproven(self, row, theirs, now) -> None:
+        stored = theirs("pass", "Fine.", now - HOUR)
+        probe = row("integration", stored=stored, config={"url": "https://siem.test/health"})
+        assert standing_of(probe, now) is Standing.UNPROVEN
+        label = row("integration", stored=stored, config={"note": "see the wiki"})
+        assert standing_of(label, now) is Standing.NOT_OURS
+
     @pytest.mark.parametrize("result", ["pass", "fail", "skipped"])
     def test_without_a_time_it_never_ran_whatever_it_says(self, row, theirs, now, result) -> None:
         stored = theirs(result, "Counter moved.", None)

@@ -154,6 +154,15 @@ CASES = {
         innocent=said_by_a_person("fail", "Rule is not in force on main.", at=HOUR),
         says="saying “Rule is in force on main.”; a check could look",
     ),
+    "somebody's word where a probe could look": Case(
+        code="CK505",
+        type="integration",
+        listed=said_by_a_person("pass", "Counter moved.", at=HOUR)
+        | {"config": {"url": "https://siem.test/health"}},
+        innocent=said_by_a_person("pass", "Counter moved.", at=HOUR)
+        | {"config": {"note": "see the wiki"}},
+        says="saying “Counter moved.”; a check could look",
+    ),
     "a line of the kit that somebody edited": Case(
         code="CK505",
         listed=PASSED | {"last_details": PASSED["last_details"].replace("Looked", "Peeked")},
