@@ -57,7 +57,8 @@ When = Literal["before", "after"]
 ANY_OPERATION = "*"
 SLACK = "slack"
 KEYCLOAK_TOKEN = "keycloakToken"  # noqa: S105  # the name of an operation
-NOT_COMP_AI = frozenset({SLACK, KEYCLOAK_TOKEN, *SYSTEMS})
+KEYCLOAK_INTROSPECTION = "keycloakIntrospection"
+NOT_COMP_AI = frozenset({SLACK, KEYCLOAK_TOKEN, KEYCLOAK_INTROSPECTION, *SYSTEMS})
 FAULTY_OPERATIONS = frozenset({*OPERATION_IDS, ANY_OPERATION, *NOT_COMP_AI})
 
 

@@ -42,6 +42,10 @@ def is_token_path(url_path: str) -> bool:
     return is_keycloak_path(url_path) and url_path.endswith("/openid-connect/token")
 
 
+def is_introspection_path(url_path: str) -> bool:
+    return is_keycloak_path(url_path) and url_path.endswith("/openid-connect/token/introspect")
+
+
 def login_url(request: HttpRequest, realm: str) -> str:
     """Where a proxy sends whoever has no session."""
     query = "client_id=proxy&response_type=code&scope=openid"

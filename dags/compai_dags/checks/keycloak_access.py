@@ -228,6 +228,10 @@ class Realm:
             # It may have expired on the way.
             self._bearer.renew()
             said = self._introspected(self._bearer.token())
+        if said.get("active") is not True:
+            raise OutsideError(
+                Reason.AUTH, "Keycloak calls a token inactive that it has just issued"
+            )
         access = said.get("resource_access")
         ours = access.get(self._access.management_client) if isinstance(access, dict) else None
         roles = ours.get("roles") if isinstance(ours, dict) else None

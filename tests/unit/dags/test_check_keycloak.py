@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 from collections.abc import Callable
 from datetime import date, timedelta
 from typing import Any
@@ -25,6 +26,7 @@ PEOPLE: list[dict[str, Any]] = [
 ONLY_PASSWORD = {"username": "robin", "credentials": ["password"]}
 BROKERED = {"username": "corporate.one", "identityProviders": ["corporate"]}
 ADMIN = "keycloakAdmin"
+INTROSPECTION = "keycloakIntrospection"
 
 
 class World:
@@ -219,6 +221,13 @@ class TestPartialView:
             " users only: give its service account the role view-users of realm-management."
         )
 
+    def test_when_keycloak_does_not_tell_the_roles(self, world: World) -> None:
+        world.realm(*PEOPLE)
+        for silent in ({}, {"resource_access": []}, {"resource_access": {"account": {}}}):
+            told = {"active": True, **silent}
+            world.simulator.faults(Fault(kind="wrong_shape", operation=INTROSPECTION, body=told))
+            assert "may list a part of the users only" in self.refused(world)
+
     def test_without_any_role(self, world: World) -> None:
         world.realm(*PEOPLE, roles=())
         assert "may not read /auth/admin/realms/staff/users/count" in self.refused(world)
@@ -354,6 +363,18 @@ class TestTokens:
         world.simulator.faults(Fault(kind="token_expiry", operation=ADMIN, after=4))
         assert world.check().outcome is Outcome.PASS
 
+    def test_that_end_before_keycloak_is_asked_for_the_roles_are_replaced(
+        self, world: World
+    ) -> None:
+        world.realm(*PEOPLE)
+        dead = Fault(kind="wrong_shape", operation=INTROSPECTION, body={"active": False})
+        world.simulator.faults(dead)
+        assert world.check().outcome is Outcome.PASS
+        world.simulator.faults(dataclasses.replace(dead, count=None))
+        observed = world.check()
+        assert (observed.outcome, observed.reason) == (Outcome.ERROR, Reason.AUTH)
+        assert "calls a token inactive that it has just issued" in observed.sentence
+
     def test_that_are_refused_when_fresh_end_the_check(self, world: World) -> None:
         world.realm(*PEOPLE)
         refused = {"error": "HTTP 401 Unauthorized"}
@@ -406,6 +427,11 @@ class TestTokens:
         (Fault(kind="wrong_shape", operation=ADMIN, body="4"), Reason.MALFORMED),
         (Fault(kind="wrong_shape", operation=ADMIN, body=[{"id": "x"}], after=1), Reason.MALFORMED),
         (Fault(kind="wrong_shape", operation=ADMIN, body={}, after=3), Reason.MALFORMED),
+        (Fault(kind="status", operation=INTROSPECTION, status=503, count=None),
+         Reason.UPSTREAM_5XX),
+        (Fault(kind="wrong_shape", operation=INTROSPECTION, body=[]), Reason.MALFORMED),
+        (Fault(kind="html", operation=INTROSPECTION), Reason.MALFORMED),
+        (Fault(kind="status", operation=INTROSPECTION, status=403), Reason.PERMISSION),
         (Fault(kind="status", operation="keycloakToken", status=503, count=None),
          Reason.UPSTREAM_5XX),
     ],
