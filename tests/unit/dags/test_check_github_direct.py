@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
@@ -11,8 +12,11 @@ import pytest
 from compai_dags.checks import CheckContext, evaluate
 from compai_dags.checks.github import BRANCH_PROTECTION, LAST_COMMIT
 from compai_dags.connection import ConnectionFields
+from compai_dags.decisions import RunIdentity
 from compai_dags.outcomes import Observation, Outcome, Reason, verdict_of
 from compai_dags.proof import content_sha256
+from compai_dags.rows import read_row
+from compai_dags.runner import ChunkRunner
 from compai_kit.simulator.control import Fault
 
 TOKEN = "simulated-secret-of-github"
@@ -655,6 +659,46 @@ class TestProof:
             digests.append((content_sha256(proof), proof.type, proof.source))
         assert digests[0] == digests[1]
         assert digests[0][1:] == ("github_last_commit", "github:example-org/demo-service@main")
+
+
+class TestTenDays:
+    def test_without_a_change_leave_one_row_of_evidence(
+        self, simulator, seed, github, context, client
+    ) -> None:
+        """A row per day would push people's documents out of the newest 100."""
+        config = {"owner": "example-org", "repo": "demo-service"}
+        tests = [
+            {"id": n, "control_id": 3, "name": kind, "test_type": kind, "config": config}
+            for n, kind in enumerate((BRANCH_PROTECTION, LAST_COMMIT), start=1)
+        ]
+        settings = {"tokens": {TOKEN: {}}}
+        first_day = datetime.now(UTC)
+
+        def day(number: int, approvals: int) -> None:
+            today = first_day + timedelta(days=number)
+            # Somebody commits every day.
+            main = {"protection": {"approvals": approvals}, "committed_at": f"{today:%FT%TZ}"}
+            repositories = {"example-org/demo-service": {"branches": {"main": main}}}
+            stored = simulator.state() if number else seed(*tests)
+            simulator.reset(
+                {**stored, "recorded_at": None} if number else stored,
+                {"systems": {"github": {**settings, "repositories": repositories}}},
+            )
+            runner = ChunkRunner(
+                context=replace(context, now=lambda: today),
+                identity=RunIdentity(run_id=f"day {number}"),
+            )
+            runner.run([read_row(test) for test in client.list_tests()])
+            assert [record.posted for record in runner.records] == ["pass", "pass"]
+
+        def rows() -> list[str]:
+            return [row["type"] for row in simulator.state()["evidence"] if row["id"] > 1]
+
+        for number in range(10):
+            day(number, approvals=1)
+        assert sorted(rows()) == [BRANCH_PROTECTION, LAST_COMMIT]
+        day(10, approvals=2)
+        assert sorted(rows()) == [BRANCH_PROTECTION, BRANCH_PROTECTION, LAST_COMMIT]
 
 
 class TestWithoutTheConnection:
