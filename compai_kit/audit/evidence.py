@@ -1,9 +1,13 @@
 """What does the evidence say? Asks for as few rows as the questions need.
 
-A page of everybody's evidence settles many controls at once, one of a control settles at least
-that one. So the former are read as long as each settles something, then the latter. Comp-AI gives
-100 rows at most, newest first; rows of one moment have no order of their own, so that paging can
-miss one. That is why "nothing good" is said of a control only after its own list was read.
+A page of everybody's evidence can settle many controls, one of a control settles that one. Nobody
+knows how many pages there are, so everybody's are read for as long as that costs no more than
+asking about each open control would: at worst twice the requests of the better way.
+
+Comp-AI gives 100 rows at most, newest first; rows of one moment have no order of their own, and new
+rows shift the pages. Both show as a row that comes twice. Pages up to the last one without such a
+row therefore hold everything; otherwise only what was seen is known, and the control's own list is
+read before "nothing good" is said of it.
 """
 
 from __future__ import annotations
@@ -66,12 +70,11 @@ def look(client: CompAI, asked: Iterable[ControlEvidence], heard: Heard) -> None
     questions = {about.control_id: about for about in asked}
     still_open = dict(questions)
 
-    def drop_settled() -> int:
+    def drop_settled() -> None:
         settled = [number for number, about in still_open.items() if about.is_settled]
         for number in settled:
             del still_open[number]
         heard(len(questions) - len(still_open), len(questions))
-        return len(settled)
 
     if _look_at_all(client, still_open, drop_settled):
         return
@@ -83,23 +86,23 @@ def look(client: CompAI, asked: Iterable[ControlEvidence], heard: Heard) -> None
 
 
 def _look_at_all(
-    client: CompAI, still_open: dict[int, ControlEvidence], drop_settled: Callable[[], int]
+    client: CompAI, still_open: dict[int, ControlEvidence], drop_settled: Callable[[], None]
 ) -> bool:
-    """Everybody's evidence, as long as it pays; True when one page held all there is."""
-    offset = 0
-    while len(still_open) > 1:
+    """Everybody's evidence, page by page; True when all of it was seen."""
+    pages, rows = 0, 0
+    seen: set[int] = set()
+    while len(still_open) > pages + 1:
         bad: list[BadRow] = []
-        page = client.list_evidence(limit=PAGE, offset=offset, on_bad_row=bad.append)
+        page = client.list_evidence(limit=PAGE, offset=pages * PAGE, on_bad_row=bad.append)
+        pages += 1
+        rows += len(page) + len(bad)
+        seen.update(item.id for item in page)
         for item in page:
             if (about := still_open.get(item.control_id)) is not None:
                 about.note(item)
-        pays = drop_settled() > 0
-        is_last = len(page) + len(bad) < PAGE
-        if is_last and offset == 0 and not bad:
-            return True
-        if is_last or not pays:
-            return False
-        offset += PAGE
+        drop_settled()
+        if len(page) + len(bad) < PAGE:
+            return len(seen) == rows
     return False
 
 

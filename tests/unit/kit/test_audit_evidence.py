@@ -89,35 +89,59 @@ def test_one_page_settles_a_small_installation(client: CompAI, process: Simulato
     assert about[0].newest.id == 10_000
 
 
-def test_pages_of_all_are_read_while_each_settles_a_control(
+def test_pages_of_all_are_read_while_they_may_be_the_cheaper_way(
     client: CompAI, process: SimulatorControl
 ) -> None:
-    """Control 1 writes a lot; the others have one good row each, two of them on later pages."""
-    rows = [(1, GOOD)] * 320
-    rows[150], rows[250] = (2, GOOD), (3, GOOD)
-    stored(process, *rows)
+    """Ten open controls are worth ten pages; these have three, the last one not full."""
+    rows = [(control, BAD) for control in range(1, 11) for _ in range(24)]
+    stored(process, *rows, (7, GOOD))
+    about = questions(range(1, 11))
+    heard = looked(client, *about)
+    assert asked(process) == ["limit=100&offset=0", "limit=100&offset=100", "limit=100&offset=200"]
+    assert heard == [(0, 10), (0, 10), (1, 10)]
+    assert [control.control_id for control in about if not control.hides_gap] == [7]
+
+
+def test_no_more_pages_of_all_than_controls_are_open(
+    client: CompAI, process: SimulatorControl
+) -> None:
+    stored(process, *[(9, GOOD)] * 900, (1, GOOD), (2, BAD), (3, GOOD))
     about = questions([1, 2, 3])
-    looked(client, *about)
-    assert asked(process) == [
-        "limit=100&offset=0",
-        "limit=100&offset=100",
-        "control_id=3&limit=100&offset=0",  # one control is asked about directly
-    ]
-    assert all(control.has_good for control in about)
-
-
-def test_a_page_that_settles_nothing_is_the_last_of_all(
-    client: CompAI, process: SimulatorControl
-) -> None:
-    stored(process, *[(9, GOOD)] * 500, (1, GOOD), (2, GOOD))
-    about = questions([1, 2])
     heard = looked(client, *about)
     assert asked(process) == [
         "limit=100&offset=0",
+        "limit=100&offset=100",
         "control_id=1&limit=100&offset=0",
         "control_id=2&limit=100&offset=0",
+        "control_id=3&limit=100&offset=0",
     ]
-    assert heard == [(0, 2), (1, 2), (2, 2)]
+    assert heard == [(0, 3), (0, 3), (1, 3), (2, 3), (3, 3)]
+    assert [control.hides_gap for control in about] == [False, True, False]
+
+
+def test_one_control_is_asked_about_directly(client: CompAI, process: SimulatorControl) -> None:
+    stored(process, *[(9, GOOD)] * 300, (1, BAD))
+    (about,) = questions([1])
+    looked(client, about)
+    assert asked(process) == ["control_id=1&limit=100&offset=0"]
+    assert about.hides_gap
+
+
+def test_row_that_comes_twice_shows_that_another_was_missed(
+    client: CompAI, process: SimulatorControl
+) -> None:
+    """While pages are read a row is added: the good one of control 1 slips from page to page."""
+    stored(process, *[(2, BAD)] * 99, (1, GOOD), (1, BAD), (3, BAD), (4, BAD))
+    newest_first = sorted(process.state()["evidence"], key=lambda row: -row["id"])
+    first, rest = newest_first[:99], newest_first[100:]
+    process.faults(
+        Fault(kind="wrong_shape", operation="listEvidence", body=[*first, first[0]]),
+        Fault(kind="wrong_shape", operation="listEvidence", body=rest),
+    )
+    about = questions([1, 2, 3, 4])
+    looked(client, *about)
+    assert asked(process)[2:] == [f"control_id={n}&limit=100&offset=0" for n in (1, 2, 3, 4)]
+    assert [control.hides_gap for control in about] == [False, True, True, True]
 
 
 def test_more_rows_than_a_page_are_read_to_the_end(
@@ -136,10 +160,10 @@ def test_more_rows_than_a_page_are_read_to_the_end(
     assert len(about.negatives) == 201
 
 
-def test_all_bad_is_concluded_from_the_list_of_the_control_only(
+def test_all_bad_is_concluded_from_whole_lists_only(
     client: CompAI, process: SimulatorControl
 ) -> None:
-    """On the first page of all control 1 has only bad rows; its good one is far behind."""
+    """On the pages of all control 1 has only bad rows; its good one is far behind."""
     stored(process, (1, BAD), (2, GOOD), *[(9, GOOD)] * 300, (1, GOOD))
     about = questions([1, 2])
     looked(client, *about)
