@@ -255,10 +255,18 @@ class ChunkRunner:
         lost = decision.observation
         if lost.outcome is not Outcome.ERROR:
             said = f"{lost.outcome} could not be recorded ({why}). {decision.sentence}"
-            lost = Observation(outcome=Outcome.UNRECORDED, reason=reason, sentence=said)
+            lost = Observation(
+                outcome=Outcome.UNRECORDED,
+                reason=reason,
+                sentence=said,
+                collected_at=lost.collected_at,
+            )
         self._record(
             row,
-            Decision(observation=lost, result=None, sentence=lost.sentence),
+            # What was seen stays known: the history is the only place that has it then.
+            msgspec.structs.replace(
+                decision, observation=lost, result=None, sentence=lost.sentence
+            ),
             posted=None,
             because=why,
         )

@@ -318,6 +318,19 @@ class TestLost:
         assert calls() == [LIST, POST]
         assert len(evidence()) == 1
 
+    @pytest.mark.parametrize("seen", [0, 2])
+    def test_what_was_seen_is_not_lost_with_its_result(
+        self, start, run, simulator, evidence, check, seen
+    ) -> None:
+        start()
+        check.seen = seen
+        simulator.faults(Fault(kind="status", operation=POST, status=500, count=4))
+        (record,) = run().records
+        assert record.outcome is Outcome.UNRECORDED
+        assert record.collected_at is not None
+        assert record.evidence_id == (evidence()[0]["id"] if seen else None)
+        assert bool(record.failing) == (not seen)
+
     def test_nor_when_the_content_had_changed(
         self, start, run, simulator, evidence, check, stored
     ) -> None:
