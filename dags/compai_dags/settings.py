@@ -130,6 +130,22 @@ class Settings:
                 return value
         return None
 
+    def json_text(self, name: str) -> str | None:
+        """Like `text`, but as it was written: JSON may have several lines."""
+        for origin, lookup in self._lookups()[:2]:
+            value = lookup(name)
+            if value and value.strip():
+                self.origins.append(f"{name} from {origin}")
+                return value
+        return None
+
+    def from_environment(self, name: str) -> str | None:
+        """A setting that Airflow itself reads while it parses: no Variable can hold it."""
+        value = self._places.environment.get(name)
+        if value:
+            self.origins.append(f"{name} from {Origin.ENVIRONMENT}")
+        return value or None
+
     def switch(self, name: str) -> bool:
         value = self.text(name)
         if value is None:
