@@ -28,6 +28,11 @@ def test_control_tests():
 @pytest.mark.scenario("comp_ai_gap_analysis", "idle")
 def test_gap_analysis():
     pass
+
+
+@pytest.mark.scenario("comp_ai_scan_documents", "idle")
+def test_scan_documents():
+    pass
 """
 
 

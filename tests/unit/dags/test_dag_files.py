@@ -46,6 +46,7 @@ def test_the_dag_files_are_those_that_are_known() -> None:
         "comp_ai_alerts",
         "comp_ai_control_tests",
         "comp_ai_gap_analysis",
+        "comp_ai_scan_documents",
     ]
 
 
