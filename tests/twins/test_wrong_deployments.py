@@ -96,6 +96,14 @@ DAGS = (
         because="gaps: 0; tests: 1 failing",
     ),
     Twin(
+        what="takes a password for a second factor",
+        file="compai_dags/checks/keycloak.py",
+        right='FACTORS = ("otp", *PHISHING_RESISTANT_FACTORS)',
+        wrong='FACTORS = ("otp", "password", *PHISHING_RESISTANT_FACTORS)',
+        scenario="Keycloak: somebody has no second factor",
+        because="{'passed': 1",
+    ),
+    Twin(
         what="swallows an error and ends green",
         file="comp_ai_control_tests.py",
         right="            control_tests.summarise(here)",
@@ -105,6 +113,38 @@ DAGS = (
         "                pass",
         scenario="no honest answer",
         because="assert 'success' == 'failed'",
+    ),
+    Twin(
+        what="a probe that takes an outage for a finding",
+        file="compai_dags/checks/http_probe.py",
+        right="    if _is_outage(page.status):\n        reason",
+        wrong="    if page.status < 0:\n        reason",
+        scenario="a SIEM that is down or internal",
+        because="assert 'success' == 'failed'",
+    ),
+    Twin(
+        what="attaches documents without looking",
+        file="compai_dags/scan.py",
+        right="there = explain_misrouting(client, lambda: stored_links(client, control_id))",
+        wrong="there = set()",
+        scenario="job 2 of 3 fails",
+        because="Counter({'1': 2",
+    ),
+    Twin(
+        what="attaches dead links",
+        file="compai_dags/scan.py",
+        right="strict=True) if link.is_alive]",
+        wrong="strict=True)]",
+        scenario="a dead link",
+        because="'gone': 1",
+    ),
+    Twin(
+        what="takes a canned answer for an analysis",
+        file="compai_dags/gap_analysis.py",
+        right="    if analysis.is_degraded:\n",
+        wrong="    if not analysis.model_used:\n",
+        scenario="analysis, then a mock model",
+        because="'analysed'",
     ),
 )
 
