@@ -115,10 +115,6 @@ class Outside:
         """Over the bodies of all answers so far, in order; failed tries do not count."""
         return self._digest.hexdigest()
 
-    def carry(self, headers: Mapping[str, str]) -> None:
-        """Send these with every further call: a token that was renewed."""
-        self._headers.update(headers)
-
     def is_own(self, url: str) -> bool:
         """Whether an address has the scheme, host and port of this system."""
         return _origin(url) == _origin(self.base_url)
