@@ -1,4 +1,4 @@
-"""Both DAGs in the shape in which they are deployed: green once each, and red for the right reason.
+"""The DAGs in the shape in which they are deployed: green once each, and red for the right reason.
 
 What they decide in every case is in tests/e2e; here it is about image, network and database.
 """
@@ -82,6 +82,16 @@ def test_alerts_run_green_and_slack_has_the_message(
     assert run.xcom("send_alert")["gaps"] == 1
     (message,) = simulator.slack_messages()
     assert "CTL-002" in json.dumps(message.payload)
+
+
+def test_the_weekly_dags_run_green(simulator: SimulatorControl, run_dag: Any) -> None:
+    simulator.reset(SEED, {"model": {"configured": True, "answer": "CTL-002 has no proof."}})
+
+    analysis, scan = run_dag("comp_ai_gap_analysis"), run_dag("comp_ai_scan_documents")
+
+    assert (analysis.state, scan.state) == ("success", "success")
+    assert analysis.xcom("analyse_gaps")["summary"] == "CTL-002 has no proof."
+    assert scan.xcom("summarise")["jobs"] == 0, "nothing is configured"
 
 
 def test_control_tests_turn_red_when_results_cannot_be_stored(

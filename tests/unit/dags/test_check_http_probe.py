@@ -5,17 +5,20 @@ from __future__ import annotations
 import base64
 import dataclasses
 import json
+import re
 import threading
 from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
 from hashlib import sha256
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from pathlib import Path
 from typing import Any
 
 import pytest
 
 from compai_dags.checks import CheckContext, evaluate
 from compai_dags.checks.http_probe import evaluate as probe
+from compai_dags.checks.http_probe_config import read_config
 from compai_dags.connection import ConnectionFields
 from compai_dags.outcomes import Observation, Outcome, Reason
 from compai_dags.proof import content_sha256
@@ -511,3 +514,13 @@ class TestIntegration:
         seen = evaluate(row("http_probe", config={"json": {}}), context)
         assert (seen.outcome, seen.reason) == (Outcome.NOT_CONFIGURED, Reason.CONFIG)
         assert seen.sentence == "Not configured: config.url must be text."
+
+
+def test_the_example_of_its_page_is_a_config(row: Any) -> None:
+    page = (Path(__file__).parents[3] / "docs" / "http-probe.md").read_text(encoding="utf-8")
+    config = read_config(row("http_probe", config=page.split("```json")[1].split("```")[0]))
+    assert config.values == {"/status": "green", "/cluster/nodes": 3}
+    assert config.ages["/last_event"].seconds == 86_400
+    assert config.connection == "siem"
+    keys = re.findall(r"^\| `(\w+)` \|", page, re.MULTILINE)
+    assert tuple(keys) == ("url", "method", "status", "json", "max_age", "connection")
