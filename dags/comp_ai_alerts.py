@@ -67,8 +67,8 @@ def comp_ai_alerts() -> None:
         with airflow_adapter.current_task() as here:
             return alerting.fetch_tests(here)
 
-    @task(execution_timeout=FETCH_TIMEOUT, show_return_value_in_logs=False)
-    def fetch_remediation() -> list[dict[str, Any]]:
+    @task(multiple_outputs=False, execution_timeout=FETCH_TIMEOUT, show_return_value_in_logs=False)
+    def fetch_remediation() -> dict[str, Any]:
         """The open remediation tasks; the message goes out without them as well. Reads only."""
         from compai_dags import airflow_adapter, alerting
 

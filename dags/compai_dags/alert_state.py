@@ -1,44 +1,55 @@
 """What the alert DAG remembers between runs: one Airflow Variable, JSON with a version.
 
-A state that cannot be read is no state: the next message says too much rather than too little.
+A state that is old or cannot be read is no state: the next message says too much rather than too
+little.
 """
 
 from __future__ import annotations
 
 from datetime import datetime
-from typing import Literal
+from typing import Annotated, Literal
 
 import msgspec
 
+from compai_dags.changes import Known
+
 VARIABLE = "comp_ai_alerts_state"
+
+# A time without a zone cannot be compared with now.
+Moment = Annotated[datetime, msgspec.Meta(tz=True)]
 
 
 class LastGood(msgspec.Struct, frozen=True, kw_only=True):
     """When both calls were last answered, and what they said."""
 
-    at: datetime
+    at: Moment
     summary: str
 
 
 class Incident(msgspec.Struct, frozen=True, kw_only=True):
-    """An outage that was announced and has not ended."""
+    """An outage that has not ended; `posted` once somebody was told."""
 
-    since: datetime
+    since: Moment
     calls: list[str]
+    posted: bool
 
 
 class Sent(msgspec.Struct, frozen=True, kw_only=True):
     """The last summary that was delivered; `fingerprint` changes with what is open."""
 
-    at: datetime
+    at: Moment
     fingerprint: str
 
 
 class AlertState(msgspec.Struct, frozen=True, kw_only=True):
-    version: Literal[1] = 1
+    """`tests` are the failing control tests by id, `gaps` the controls without evidence by id."""
+
+    version: Literal[2] = 2
     last_good: LastGood | None = None
     incident: Incident | None = None
     sent: Sent | None = None
+    tests: dict[int, Known] = {}
+    gaps: dict[int, Known] = {}
 
 
 def read_state(text: str | None) -> tuple[AlertState, str | None]:
@@ -47,7 +58,7 @@ def read_state(text: str | None) -> tuple[AlertState, str | None]:
         return AlertState(), None
     try:
         return msgspec.json.decode(text, type=AlertState), None
-    except msgspec.DecodeError as unreadable:
+    except (msgspec.DecodeError, UnicodeEncodeError) as unreadable:
         return AlertState(), f"Variable {VARIABLE} is unreadable, all is taken as new: {unreadable}"
 
 

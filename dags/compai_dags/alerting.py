@@ -5,8 +5,8 @@ from __future__ import annotations
 import hashlib
 import logging
 from collections.abc import Callable
+from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
-from functools import cached_property
 from typing import Any, TypeVar
 
 import msgspec
@@ -22,20 +22,32 @@ from compai_dags.alert_state import (
     read_state,
     write_state,
 )
-from compai_dags.alerts import compose, compose_unknown, good_summary
-from compai_dags.facts import Facts, Failure, Gap, Work, as_fact, failure_of, gap_of, work_of
+from compai_dags.alerts import View, compose, compose_unknown, good_summary, view_of
+from compai_dags.analysis_state import VARIABLE as ANALYSIS_VARIABLE
+from compai_dags.analysis_state import LastAnalysis, read_analysis
+from compai_dags.facts import (
+    Facts,
+    Failure,
+    Gap,
+    Remediation,
+    as_fact,
+    failure_of,
+    gap_of,
+    remediation_of,
+)
 from compai_dags.listing import Listing, explain_misrouting, list_rows
 from compai_dags.message import Message, render_text
+from compai_dags.settings import AlertsMode, Settings
 from compai_dags.slack_delivery import deliver
 from compai_dags.slack_format import plain_payload, slack_payload
 from compai_dags.standing import Standing
-from compai_dags.status import TestStatus, test_status
 from compai_dags.task import PermanentError, Task
 
 log = logging.getLogger(__name__)
 
 FAILURE = "failure"
-_WEEK = timedelta(days=7)
+# A week between two runs of a daily DAG is at times some seconds short of seven days.
+_WEEK = timedelta(days=6, hours=12)
 _HEARTBEAT_TIMEOUT_S = (5.0, 10.0)
 
 T = TypeVar("T")
@@ -67,17 +79,21 @@ def fetch_tests(task: Task) -> dict[str, Any]:
     return tests
 
 
-def fetch_remediation(task: Task) -> list[dict[str, Any]]:
-    """The remediation tasks that are not done; a row that cannot be read is logged and left out."""
+def fetch_remediation(task: Task) -> dict[str, Any]:
+    """The remediation tasks that are not done; a row that cannot be read is logged and counted."""
 
-    def read(client: CompAI) -> list[Work]:
+    def read(client: CompAI) -> Remediation:
+        unreadable: list[BadRow] = []
+
         def note(row: BadRow) -> None:
+            unreadable.append(row)
             log.error("A remediation task cannot be read: row %s: %s", row.index, row.reason)
 
-        return work_of(client.list_remediation(on_bad_row=note))
+        tasks = client.list_remediation(on_bad_row=note)
+        return remediation_of(tasks, unreadable_rows=len(unreadable))
 
-    works: list[dict[str, Any]] = _fetch(task, "listRemediation", read)
-    return works
+    remediation: dict[str, Any] = _fetch(task, "listRemediation", read)
+    return remediation
 
 
 def _fetch(task: Task, call: str, read: Callable[[CompAI], object]) -> Any:
@@ -99,130 +115,188 @@ def send_alert(task: Task, *, dry_run: bool) -> None:
     state, unreadable = read_state(task.read_variable(VARIABLE))
     if unreadable:
         log.warning("%s", unreadable)
-    alert = _Alert(task, facts, state, dry_run=dry_run)
-    if isinstance(facts.gaps, Failure) or isinstance(facts.tests, Failure):
+    alert = _Alert(task, view_of(facts, state), state, dry_run=dry_run)
+    if facts.failures:
         alert.report_unknown()
         raise StatusUnknownError("; ".join(map(str, facts.failures)))
-    alert.report(test_status(facts.tests, facts.now), facts.gaps)
+    alert.report(_last_analysis(task))
+
+
+@dataclass(frozen=True, kw_only=True)
+class Channels:
+    """Where and how the message goes; without a webhook the log is the message."""
+
+    mode: AlertsMode
+    webhook: str | None = field(repr=False)
+    owners: dict[str, str]
+    heartbeat: str | None = field(repr=False)
+
+    @classmethod
+    def read(cls, settings: Settings) -> Channels:
+        """All at once, so that a wrong one is known before anything is sent."""
+        return cls(
+            mode=settings.alerts_mode(),
+            webhook=settings.web_address("SLACK_WEBHOOK_URL"),
+            owners=settings.slack_owners(),
+            heartbeat=settings.web_address("COMP_AI_HEARTBEAT_URL"),
+        )
 
 
 class _Alert:
     """One message: composed, logged in full, delivered, remembered, and counted as XCom."""
 
-    def __init__(self, task: Task, facts: Facts, state: AlertState, *, dry_run: bool) -> None:
+    def __init__(self, task: Task, view: View, state: AlertState, *, dry_run: bool) -> None:
         self._task = task
-        self._facts = facts
+        self._view = view
         self._state = state
         self._dry_run = dry_run
+        self._delivered = False
 
-    def report(self, tests: TestStatus, gaps: list[Gap]) -> None:
-        state, now = self._state, self._facts.now
+    def report(self, analysis: LastAnalysis | None) -> None:
+        state, view = self._state, self._view
         message = compose(
-            self._facts, tests, gaps, recovered=state.incident, link=self._task.log_url
+            view, recovered=state.incident, analysis=analysis, link=self._task.log_url
         )
         _log(message)
         fingerprint = _fingerprint(message)
-        delivered = False
+        told = False
         try:
-            if self._is_wanted(message, fingerprint):
-                delivered = self._deliver(message)
+            channels = self._channels()
+            if self._is_wanted(message, fingerprint, channels):
+                told = self._deliver(message, channels)
         finally:
-            self._store_result(tests, gaps, delivered=delivered)
-            reported = delivered or not self._webhook
+            self._store_result()
             self._remember(
-                AlertState(
-                    last_good=LastGood(at=now, summary=good_summary(tests, gaps)),
-                    incident=None if reported else state.incident,
-                    sent=Sent(at=now, fingerprint=fingerprint) if delivered else state.sent,
-                )
+                told=told,
+                last_good=self._as_last_good(),
+                incident=None if told else state.incident,
+                sent=Sent(at=self._now, fingerprint=fingerprint) if told else state.sent,
             )
-        if delivered:
-            self._call_heartbeat()
+        if told:
+            self._call_heartbeat(channels)
 
     def report_unknown(self) -> None:
         """Post once per incident; the log and the red task say it every time."""
-        facts, state = self._facts, self._state
-        message = compose_unknown(facts, last_good=state.last_good, link=self._task.log_url)
+        state, view = self._state, self._view
+        message = compose_unknown(view, last_good=state.last_good, link=self._task.log_url)
         _log(message)
-        tests = None if isinstance(facts.tests, Failure) else test_status(facts.tests, facts.now)
-        gaps = None if isinstance(facts.gaps, Failure) else facts.gaps
-        delivered = False
+        incident = state.incident or Incident(
+            since=self._now, calls=[failure.call for failure in view.facts.failures], posted=False
+        )
+        told = False
         try:
-            if state.incident is None:
-                delivered = self._deliver(message)
+            if incident.posted:
+                log.info("This incident was posted before; it is not posted again.")
             else:
-                log.info(
-                    "This incident was posted on %s; it is not posted again.", state.incident.since
-                )
+                told = self._deliver(message, self._channels())
         finally:
-            self._store_result(tests, gaps, delivered=delivered)
-        if delivered:
-            calls = [failure.call for failure in facts.failures]
-            incident = Incident(since=facts.now, calls=calls)
-            self._remember(msgspec.structs.replace(state, incident=incident))
+            self._store_result()
+            # Only a whole summary ends that something is new.
+            self._remember(
+                told=False,
+                last_good=state.last_good,
+                incident=msgspec.structs.replace(incident, posted=incident.posted or told),
+                sent=state.sent,
+            )
 
-    def _is_wanted(self, message: Message, fingerprint: str) -> bool:
-        if self._task.settings.alerts_mode() == "daily":
+    @property
+    def _now(self) -> datetime:
+        return self._view.facts.now
+
+    def _channels(self) -> Channels:
+        channels = Channels.read(self._task.settings)
+        for secret in (channels.webhook, channels.heartbeat):
+            if secret is not None:
+                self._task.hide(secret)
+        return channels
+
+    def _is_wanted(self, message: Message, fingerprint: str, channels: Channels) -> bool:
+        if channels.mode == "daily":
             return True
         sent = self._state.sent
-        is_news = sent is None or sent.fingerprint != fingerprint
+        is_news = sent is None or sent.fingerprint != fingerprint or self._view.has_news
         is_overdue = any(section.is_overdue for section in message.sections)
-        is_sign_of_life = sent is not None and self._facts.now - sent.at >= _WEEK
+        is_sign_of_life = sent is not None and self._now - sent.at >= _WEEK
         if is_news or is_overdue or is_sign_of_life or self._state.incident is not None:
             return True
         log.info("COMP_AI_ALERTS_MODE is changes, and nothing changed: nothing is sent.")
         return False
 
-    def _deliver(self, message: Message) -> bool:
-        webhook = self._webhook
+    def _deliver(self, message: Message, channels: Channels) -> bool:
+        """Whether the message has arrived; without a webhook the log is where it arrives."""
         if self._dry_run:
             log.info("dry_run: nothing is sent.")
             return False
-        if webhook is None:
+        if channels.webhook is None:
             log.log(_level(message), "SLACK_WEBHOOK_URL is not set: this log is the only message.")
-            return False
-        self._task.hide(webhook)
-        owners = self._task.settings.slack_owners()
-        deliver(webhook, slack_payload(message, owners), plain_payload(message))
+            return True
+        deliver(channels.webhook, slack_payload(message, channels.owners), plain_payload(message))
+        self._delivered = True
         return True
 
-    @cached_property
-    def _webhook(self) -> str | None:
-        return self._task.settings.web_address("SLACK_WEBHOOK_URL")
-
-    def _store_result(
-        self, tests: TestStatus | None, gaps: list[Gap] | None, *, delivered: bool
-    ) -> None:
-        is_known = tests is not None and gaps is not None
+    def _store_result(self) -> None:
+        """Fixed types: ints, None where the number is unknown, and real booleans."""
+        tests, gaps = self._view.tests, self._view.gaps
         all_clear = tests is not None and tests.is_clear and gaps == []
         self._task.push(
             "return_value",
             {
                 "gaps": None if gaps is None else len(gaps),
                 "failed_tests": None if tests is None else len(tests.rows(Standing.FAILING)),
-                "has_issues": not (is_known and all_clear),
-                "delivered": delivered,
-                "all_clear": is_known and all_clear,
+                "has_issues": not all_clear,
+                "delivered": self._delivered,
+                "all_clear": all_clear,
             },
         )
 
-    def _remember(self, state: AlertState) -> None:
-        if not self._dry_run:
-            self._task.write_variable(VARIABLE, write_state(state))
+    def _as_last_good(self) -> LastGood | None:
+        tests, gaps = self._view.tests, self._view.gaps
+        if tests is None or gaps is None:
+            return self._state.last_good
+        return LastGood(at=self._now, summary=good_summary(tests, gaps))
 
-    def _call_heartbeat(self) -> None:
-        """A dead-man's switch outside Slack and Airflow: its own alarm tells when this fails."""
-        url = self._task.settings.web_address("COMP_AI_HEARTBEAT_URL")
-        if url is None:
+    def _remember(
+        self,
+        *,
+        told: bool,
+        last_good: LastGood | None,
+        incident: Incident | None,
+        sent: Sent | None,
+    ) -> None:
+        """What could not be fetched is remembered as it was."""
+        if self._dry_run:
             return
-        self._task.hide(url)
+        state, view = self._state, self._view
+        tests, gaps = view.test_changes, view.gap_changes
+        after = AlertState(
+            last_good=last_good,
+            incident=incident,
+            sent=sent,
+            tests=state.tests if tests is None else tests.remembered(told=told),
+            gaps=state.gaps if gaps is None else gaps.remembered(told=told),
+        )
+        self._task.write_variable(VARIABLE, write_state(after))
+
+    def _call_heartbeat(self, channels: Channels) -> None:
+        """A dead-man's switch outside Slack and Airflow: its own alarm tells when this fails."""
+        if channels.heartbeat is None:
+            return
         try:
-            answer = requests.get(url, timeout=_HEARTBEAT_TIMEOUT_S, allow_redirects=False)
+            answer = requests.get(
+                channels.heartbeat, timeout=_HEARTBEAT_TIMEOUT_S, allow_redirects=False
+            )
         except requests.RequestException as failure:
             log.warning("COMP_AI_HEARTBEAT_URL cannot be called: %s", type(failure).__name__)
             return
         if not 200 <= answer.status_code < 300:
             log.warning("COMP_AI_HEARTBEAT_URL answers HTTP %s", answer.status_code)
+
+
+def _last_analysis(task: Task) -> LastAnalysis | None:
+    analysis, unreadable = read_analysis(task.read_variable(ANALYSIS_VARIABLE))
+    if unreadable:
+        log.warning("%s", unreadable)
+    return analysis
 
 
 def _gather(task: Task) -> Facts:
@@ -236,7 +310,7 @@ def _gather(task: Task) -> Facts:
     return Facts(
         gaps=fact("fetch_gaps", "listGaps", list[Gap]),
         tests=fact("fetch_tests", "listTests", Listing),
-        remediation=fact("fetch_remediation", "listRemediation", list[Work]),
+        remediation=fact("fetch_remediation", "listRemediation", Remediation),
         now=now,
     )
 
@@ -251,11 +325,11 @@ def _level(message: Message) -> int:
 
 
 def _fingerprint(message: Message) -> str:
-    """Changes when what is open changes, not with its age."""
-    content = [
-        (section.title, sorted(line.key for line in section.lines)) for section in message.sections
-    ]
-    return hashlib.sha256(repr(content).encode()).hexdigest()[:16]
+    """Changes when what is open changes, not with its age or with what is new."""
+    open_now = sorted(
+        line.key for section in message.sections if not section.is_history for line in section.lines
+    )
+    return hashlib.sha256(repr(open_now).encode("utf-8", "replace")).hexdigest()[:16]
 
 
 def _now() -> datetime:

@@ -10,6 +10,10 @@ import msgspec
 from compai_client import CallError, CompAIError, Control, RemediationTask
 from compai_dags.failures import said_by
 from compai_dags.listing import Listing
+from compai_dags.trailer import one_line
+
+# A service's error text can be of any length and any number of lines.
+_MESSAGE_LIMIT = 300
 
 T = TypeVar("T")
 
@@ -48,12 +52,31 @@ class Work(msgspec.Struct, frozen=True, kw_only=True):
     due: date | None
 
 
+class Remediation(msgspec.Struct, frozen=True, kw_only=True):
+    """Who mends what until when. What cannot be read is counted: it may be overdue as well."""
+
+    works: list[Work] = []
+    unreadable_rows: int = 0
+    # The controls whose task has a due date that names no day.
+    unreadable_dates: list[int] = []
+
+    def overdue(self, today: date) -> list[Work]:
+        """Those whose day has passed, the longest first; due today is not overdue."""
+        late = [work for work in self.works if work.due is not None and work.due < today]
+        return sorted(late, key=_urgency)
+
+    def by_control(self) -> dict[int, Work]:
+        """The most urgent task of each control."""
+        works = sorted(self.works, key=_urgency, reverse=True)
+        return {work.control_id: work for work in works}
+
+
 class Facts(msgspec.Struct, frozen=True, kw_only=True):
-    """`remediation` is optional input: without it nothing but the overdue list is unknown."""
+    """`remediation` is optional input: without it owners and the overdue list are unknown."""
 
     gaps: list[Gap] | Failure
     tests: Listing | Failure
-    remediation: list[Work] | Failure
+    remediation: Remediation | Failure
     now: datetime
 
     @property
@@ -66,19 +89,31 @@ def failure_of(call: str, cause: CompAIError, at: datetime) -> Failure:
     status, attempts = (
         (cause.status, cause.attempt) if isinstance(cause, CallError) else (None, None)
     )
-    return Failure(call=call, status=status, attempts=attempts, at=at, message=said_by(cause))
+    message = one_line(said_by(cause), limit=_MESSAGE_LIMIT)
+    return Failure(call=call, status=status, attempts=attempts, at=at, message=message)
 
 
 def gap_of(control: Control) -> Gap:
     return Gap(id=control.id, internal_id=control.internal_id, name=control.name)
 
 
-def work_of(tasks: list[RemediationTask]) -> list[Work]:
-    return [
-        Work(control_id=task.control_id, assigned_to=task.assigned_to, due=task.due)
-        for task in tasks
-        if task.status != "done"
-    ]
+def remediation_of(tasks: list[RemediationTask], *, unreadable_rows: int = 0) -> Remediation:
+    """The tasks that are not done."""
+    to_do = [task for task in tasks if task.status != "done"]
+    return Remediation(
+        works=[
+            Work(
+                control_id=task.control_id,
+                assigned_to=(task.assigned_to or "").strip() or None,
+                due=task.due,
+            )
+            for task in to_do
+        ],
+        unreadable_rows=unreadable_rows,
+        unreadable_dates=[
+            task.control_id for task in to_do if task.due is None and (task.due_date or "").strip()
+        ],
+    )
 
 
 def as_fact(value: Any, failure: Any, kind: type[T], *, call: str, at: datetime) -> T | Failure:
@@ -94,3 +129,8 @@ def as_fact(value: Any, failure: Any, kind: type[T], *, call: str, at: datetime)
         at=at,
         message="Its task ended without a report: see its log.",
     )
+
+
+def _urgency(work: Work) -> tuple[date, bool, int]:
+    # Of two that are due on one day the one that somebody has taken says more.
+    return (work.due or date.max, work.assigned_to is None, work.control_id)

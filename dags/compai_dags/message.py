@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 
 
 @dataclass(frozen=True, kw_only=True)
 class Line:
-    """One line of plain text. `owner` is who may be mentioned for it, by Comp-AI's name.
+    """One line of plain text about one thing. `owner` is who mends it, by Comp-AI's name.
 
-    `key` names the thing, so that a change of what is open can be told from a change of words.
+    `key` names the thing and how it stands: what is open has changed when the keys have.
     """
 
     text: str
@@ -19,26 +19,37 @@ class Line:
 
 @dataclass(frozen=True, kw_only=True)
 class Section:
+    """Lines of one kind. `calls_owners`: its owners are mentioned, where a map says how.
+
+    `is_history`: it tells what was, so it is no part of what is open.
+    """
+
     title: str
     lines: tuple[Line, ...]
+    calls_owners: bool = False
     is_overdue: bool = False
+    is_history: bool = False
 
 
 @dataclass(frozen=True, kw_only=True)
 class Message:
-    """`is_open`: something asks for a person. `link`: where the full text is."""
+    """`lead` follows the headline, `notes` come last; `is_open`: something asks for a person.
+
+    `link`: where the full text is.
+    """
 
     title: str
     headline: str
+    lead: tuple[str, ...] = ()
     sections: tuple[Section, ...] = ()
     notes: tuple[str, ...] = ()
     is_open: bool
-    link: str | None = field(default=None)
+    link: str | None = None
 
 
 def render_text(message: Message) -> list[str]:
     """The full text, as the log shows it."""
-    lines = [message.title, message.headline]
+    lines = [message.title, message.headline, *message.lead]
     for section in message.sections:
         lines.append(f"{section.title} ({len(section.lines)})")
         lines += [f"  - {_with_owner(line)}" for line in section.lines]
@@ -46,4 +57,4 @@ def render_text(message: Message) -> list[str]:
 
 
 def _with_owner(line: Line) -> str:
-    return f"{line.text} ({line.owner})" if line.owner else line.text
+    return f"{line.text} [owner: {line.owner}]" if line.owner else line.text

@@ -48,19 +48,33 @@ class TestStatus:
     def is_clear(self) -> bool:
         """Nothing is open, and something was looked at: attestations alone prove nothing."""
         blocked = any(self.rows(standing) for standing in BLOCKING)
-        return self.verified > 0 and not self.bad_rows and not blocked
+        return self.verified > 0 and not (blocked or self.bad_rows or self.hidden_gaps())
+
+    def all_rows(self) -> Iterator[Row]:
+        for rows in self.by_standing.values():
+            yield from rows
+
+    def standings(self) -> dict[int, tuple[Row, Standing]]:
+        """Every test that could be read, by its id."""
+        return {
+            row.id: (row, standing) for standing, rows in self.by_standing.items() for row in rows
+        }
 
     def hidden_gaps(self) -> list[Row]:
         """Tests whose bad evidence is all that keeps their control out of the gap list."""
-        unverified = self.rows(Standing.COULD_NOT_VERIFY)
-        return [row for row in unverified if row.stored.trailer and row.stored.trailer.hides_gap]
+        return [
+            row for row in self.all_rows() if row.stored.trailer and row.stored.trailer.hides_gap
+        ]
 
-    def open_counts(self) -> Iterator[str]:
+    def open_counts(self, *, new_failing: int = 0) -> Iterator[str]:
         for standing in BLOCKING:
             if rows := self.rows(standing):
-                yield f"{len(rows)} {standing}"
+                new = f" ({new_failing} new)" if new_failing and standing is BLOCKING[0] else ""
+                yield f"{len(rows)} {standing}{new}"
         if self.bad_rows:
             yield f"{len(self.bad_rows)} unreadable"
+        if hidden := len({row.control_id for row in self.hidden_gaps()}):
+            yield f"{hidden} hidden gap{'s' if hidden > 1 else ''}"
 
 
 def test_status(listing: Listing, now: datetime) -> TestStatus:
@@ -76,13 +90,13 @@ def test_status(listing: Listing, now: datetime) -> TestStatus:
     )
 
 
-def headline(tests: TestStatus, gaps: list[Gap]) -> str:
+def headline(tests: TestStatus, gaps: list[Gap], *, new_failing: int = 0) -> str:
     """One line with everything that is open, and the coverage."""
     if tests.total == 0:
         return "0 control tests: wrong database or tenant?"
     if tests.is_clear and not gaps:
         return f"No gaps, no failed tests — {tests.coverage}"
-    parts = list(tests.open_counts())
+    parts = list(tests.open_counts(new_failing=new_failing))
     if not parts and not tests.verified:
         parts.append("nothing was verified")
     if gaps:

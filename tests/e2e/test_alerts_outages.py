@@ -115,4 +115,4 @@ def test_without_remediation_the_rest_is_told(
 
     assert run.state == "success"
     assert "Overdue remediation: unknown." in said(simulator)
-    assert "Failing (1)" in said(simulator)
+    assert "Failing: new (1)" in said(simulator)

@@ -39,11 +39,13 @@ def test_many_long_names_fit_into_what_slack_takes(
     [message] = simulator.slack_messages()
     blocks = message.payload["blocks"]
     sections = [block["text"]["text"] for block in blocks if block["type"] == "section"]
+    texts = [block["elements"][0]["text"] for block in blocks if block["type"] == "context"]
     assert len(blocks) <= 45
     assert max(map(len, sections)) <= 3_000
-    assert sum(len(block["text"]["text"]) for block in blocks) <= 12_000
+    assert sum(map(len, [*sections, *texts])) <= 12_000
     assert len(message.payload["text"]) <= 3_000
     assert all("… and" in text for text in sections[1:]), "what was cut is told"
+    assert sum("Rule " in text or "CTL-" in text for text in sections) == 2, "both are shown"
     log = "\n".join(run.log("send_alert"))
     assert all(f"Rule {n:02} &{filler}" in log for n in range(1, 31))
     assert all(f"CTL-{100 + n}" in log for n in range(30))

@@ -176,7 +176,7 @@ def test_an_outage_does_not_touch_a_proven_fail(simulator: SimulatorControl, run
     assert run.state == "failed"
     assert alert.xcom("send_alert")["failed_tests"] == 2
     text = said(simulator)
-    assert "Failing (2)" in text
+    assert "Failing: new (2)" in text
     assert "Branch main is not protected. [not re-verified since" in text
 
 

@@ -7,16 +7,22 @@ import json
 import pytest
 
 from compai_dags.alert_state import AlertState, Incident, LastGood, Sent, read_state, write_state
+from compai_dags.changes import Known
 
 
 def test_round_trip(now) -> None:
     state = AlertState(
         last_good=LastGood(at=now, summary="nothing open"),
-        incident=Incident(since=now, calls=["listTests"]),
+        incident=Incident(since=now, calls=["listTests"], posted=True),
         sent=Sent(at=now, fingerprint="abc"),
+        tests={5: Known(name="Branch rule is on", since=now.date(), told=True)},
+        gaps={2: Known(name="EX-IAM-02 Access review", since=now.date())},
     )
     text = write_state(state)
-    assert json.loads(text)["version"] == 1
+    assert json.loads(text)["version"] == 2
+    assert json.loads(text)["tests"] == {
+        "5": {"name": "Branch rule is on", "since": "2026-11-25", "told": True}
+    }
     assert read_state(text) == (state, None)
 
 
@@ -25,9 +31,24 @@ def test_no_state_is_fine() -> None:
 
 
 @pytest.mark.parametrize(
-    "text", ["{", "[]", '"x"', '{"version": 2}', '{"version": 1, "incident": {"since": "today"}}']
-)
-def test_an_unreadable_state_is_no_state_and_is_told(text) -> None:
+    "text",
+    [
+        "{",
+        "[]",
+        '"x"',
+        '{"version": 3}',
+        '{"version": 2, "incident": {"since": "today"}}',
+        '{"version": 2, "sent": {"at": "2026-11-25T07:00:00", "fingerprint": "abc"}}',
+        '{"version": 2, "tests": {"Branch rule": {"name": "x", "since": "2026-11-25"}}}',
+        '{"version": 1, "last_good": null, "incident": null, "sent": null}',
+        "\ud800",
+    ],
+    ids=[
+        "cut", "list", "text", "newer", "no time", "no zone", "no id", "of the version before",
+        "no Unicode",
+    ],
+)  # fmt: skip
+def test_a_state_that_is_old_or_unreadable_is_no_state_and_is_told(text) -> None:
     state, problem = read_state(text)
     assert state == AlertState()
     assert problem is not None
