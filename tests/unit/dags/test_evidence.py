@@ -9,7 +9,7 @@ from typing import Any
 import msgspec
 import pytest
 
-from compai_client import ServerError
+from compai_client import HtmlAnswerError, ServerError
 from compai_dags.checks.base import InvalidConfigError
 from compai_dags.evidence import (
     EvidenceKeeper,
@@ -319,15 +319,24 @@ class TestKeep:
             pytest.param(lambda _: None, id="no description"),
         ],
     )
-    def test_a_row_that_does_not_say_so_does_not_count(self, keep, rows, client, change) -> None:
-        keep()
-        (row,) = rows()
+    def test_a_row_that_does_not_say_so_does_not_count(
+        self, keep, rows, client, today, change
+    ) -> None:
+        """The hash is that of the pass; what is written beside it is not."""
+        description = change(write_evidence("Two approvals.", statement(PROOF, today)))
         client.create_evidence(
-            control_id=3, type=PROOF.type, source="github:other",
-            description=change(row["description"]),
-        )  # fmt: skip
-        keep(msgspec.structs.replace(PROOF, source="github:other"))
-        assert len(rows()) == 3
+            control_id=3, type=PROOF.type, source=PROOF.source, description=description
+        )
+        keep()
+        assert len(rows()) == 2
+
+    def test_a_row_that_says_so_counts_whoever_wrote_it(self, keep, rows, client, today) -> None:
+        description = write_evidence("Two approvals.", statement(PROOF, today))
+        client.create_evidence(
+            control_id=3, type=PROOF.type, source=PROOF.source, description=description
+        )
+        keep()
+        assert len(rows()) == 1
 
 
 class TestLostAnswers:
@@ -347,6 +356,14 @@ class TestLostAnswers:
         ref = keep()
         assert [row["id"] for row in rows()] == [ref.id]
         assert calls(CREATE) == 1
+
+    def test_a_page_that_answered_instead_is_not_asked_twice(
+        self, keep, rows, simulator, calls
+    ) -> None:
+        simulator.faults(Fault(kind="html", operation=CREATE, count=None))
+        with pytest.raises(HtmlAnswerError):
+            keep()
+        assert (rows(), calls(CREATE), calls(LIST)) == ([], 1, 2)
 
     def test_what_was_not_stored_is_repeated_once(self, keep, rows, simulator, calls) -> None:
         simulator.faults(Fault(kind="status", operation=CREATE, status=500))
