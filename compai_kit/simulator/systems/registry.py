@@ -9,9 +9,12 @@ from compai_kit.simulator.settings import SettingsError
 from compai_kit.simulator.systems import System
 from compai_kit.simulator.systems.github import GITHUB
 from compai_kit.simulator.systems.keycloak_admin import KEYCLOAK_ADMIN
+from compai_kit.simulator.systems.okta import OKTA
 from compai_kit.simulator.systems.web import WEB
 
-SYSTEMS: Mapping[str, System] = {system.name: system for system in (GITHUB, KEYCLOAK_ADMIN, WEB)}
+SYSTEMS: Mapping[str, System] = {
+    system.name: system for system in (GITHUB, KEYCLOAK_ADMIN, OKTA, WEB)
+}
 
 
 def system_of(url_path: str) -> System | None:
