@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import re
 from dataclasses import fields
 from pathlib import Path
@@ -15,6 +16,8 @@ from compai_kit.simulator.ledger import LedgerEntry
 from compai_kit.simulator.operations import OPERATIONS
 from compai_kit.simulator.seed import EMPTY_SEED
 from compai_kit.simulator.settings import DEFAULTS
+from compai_kit.simulator.systems.github_settings import TOP
+from compai_kit.simulator.systems.registry import SYSTEMS, check_systems
 
 TEXT = (Path(__file__).parents[2] / "docs" / "simulator.md").read_text(encoding="utf-8")
 
@@ -56,6 +59,18 @@ def test_every_setting_is_named() -> None:
             named = {key for key in section_of_settings if f"`{key}`" in section("Settings")}
             # `realm` is told by its default.
             assert named | {"realm"} >= set(section_of_settings)
+
+
+def test_every_other_system_is_named_with_its_address() -> None:
+    assert first_column("Other systems") == set(SYSTEMS)
+    for system in SYSTEMS.values():
+        assert f"`{system.prefix}`" in section("Other systems")
+    for key in TOP:
+        assert f"`{key}`" in section("Other systems")
+
+
+def test_the_example_of_another_system_is_accepted() -> None:
+    check_systems(json.loads(block("json"))["systems"])
 
 
 def test_every_field_of_the_ledger_is_named() -> None:
