@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import json
 import logging
+import re
 from collections.abc import Callable
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -17,6 +19,7 @@ from compai_dags.checks import CheckContext, evaluate
 from compai_dags.checks.base import InvalidConfigError
 from compai_dags.checks.github_access import API, App, read_access
 from compai_dags.checks.github_session import rate_limit_wait_s
+from compai_dags.checks.github_verdict import REQUIREMENTS
 from compai_dags.checks.outside import Answer
 from compai_dags.connection import ConnectionFields, secrets_of
 from compai_dags.outcomes import Outcome, Reason
@@ -196,6 +199,26 @@ class TestCredentials:
 
     def test_other_keys_of_the_extra_belong_to_others(self) -> None:
         assert read_access(fields(extra='{"timeout": 5}')).credentials == TOKEN
+
+
+class TestDocument:
+    """docs/github.md: what it shows is accepted, and what is accepted is shown."""
+
+    TEXT = (Path(__file__).parents[3] / "docs" / "github.md").read_text("utf-8")
+
+    def test_its_connections_work(self, pem) -> None:
+        examples = [
+            json.loads(text) for text in re.findall(r"```json\n(.*?)```", self.TEXT, re.DOTALL)
+        ]
+        token, app = examples
+        assert read_access(ConnectionFields(**token | {"password": TOKEN})).api_url == API
+        extra = json.dumps(app.pop("extra") | {"private_key": pem})
+        access = read_access(ConnectionFields(**app, extra=extra))
+        assert access.api_url == "https://github.example.org/api/v3"
+        assert isinstance(access.credentials, App)
+
+    def test_its_keys_are_those_of_the_config(self) -> None:
+        assert "any of " + ", ".join(f"`{name}`" for name in REQUIREMENTS) in self.TEXT
 
 
 class Clock:
