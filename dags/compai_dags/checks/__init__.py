@@ -4,7 +4,15 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
-from compai_dags.checks import aws, github, http_probe, keycloak, manual, okta_snapshots
+from compai_dags.checks import (
+    aws,
+    github,
+    http_probe,
+    keycloak,
+    manual,
+    okta,
+    okta_snapshots,
+)
 from compai_dags.checks.base import Check, CheckContext, InvalidConfigError, config_object
 from compai_dags.checks.outside import OutsideError
 from compai_dags.outcomes import Observation, Reason, error, not_configured
@@ -20,6 +28,7 @@ CHECKS: Mapping[str, Check] = {
     "keycloak_mfa": keycloak.mfa,
     "manual": manual.evaluate,
     "okta_groups_snapshot": okta_snapshots.groups_snapshot,
+    "okta_mfa": okta.mfa,
     "okta_org_summary": okta_snapshots.org_summary,
     "okta_users_snapshot": okta_snapshots.users_snapshot,
 }
