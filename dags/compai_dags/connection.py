@@ -96,4 +96,6 @@ def extra_of(fields: ConnectionFields, name: str, keys: Collection[str]) -> dict
 def secrets_of(fields: ConnectionFields, name: str) -> list[str]:
     """What must never be seen: the password, and the text of an extra that holds a key."""
     private_key = extra_of(fields, name, ("private_key",)).get("private_key", "")
-    return [secret for secret in (fields.password, private_key, *private_key.split("\n")) if secret]
+    # In a form of one line people write line breaks as backslash and n.
+    lines = private_key.replace("\\n", "\n").split("\n")
+    return [secret for secret in (fields.password, private_key, *lines) if secret]

@@ -104,6 +104,14 @@ DAGS = (
         because="{'passed': 1",
     ),
     Twin(
+        what="takes protection that it may not read for none",
+        file="compai_dags/checks/github_reader.py",
+        right="absent = is_protected is False or ",
+        wrong="absent = answer.status == 403 or ",
+        scenario="protection that GitHub does not show",
+        because="assert 'success' == 'failed'",
+    ),
+    Twin(
         what="swallows an error and ends green",
         file="comp_ai_control_tests.py",
         right="            control_tests.summarise(here)",

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import json
+
 import pytest
 
 from compai_client import SettingsError
-from compai_dags.connection import ConnectionFields, connection_settings
+from compai_dags.connection import ConnectionFields, connection_settings, secrets_of
 
 
 @pytest.mark.parametrize(
@@ -116,3 +118,12 @@ def test_with_a_login_the_password_is_a_client_secret() -> None:
 
 def test_secrets_do_not_show_in_the_value() -> None:
     assert "s3cret" not in repr(ConnectionFields(login="s3cret", password="s3cret", extra="s3cret"))
+
+
+@pytest.mark.parametrize("line_break", ["\n", "\\n"])
+def test_each_line_of_a_key_is_a_secret(line_break) -> None:
+    key = line_break.join(["begin", "first-line", "second-line", ""])
+    fields = ConnectionFields(password="s3cret", extra=json.dumps({"private_key": key}))
+    assert secrets_of(fields, "Connection x") == [
+        "s3cret", key, "begin", "first-line", "second-line",
+    ]  # fmt: skip
