@@ -12,7 +12,13 @@ import msgspec
 import pytest
 
 from compai_dags.checks import CheckContext, evaluate
-from compai_dags.checks.okta import PHISHING_RESISTANT_FACTORS, STRONG, WEAK
+from compai_dags.checks.okta import (
+    CAN_SIGN_IN,
+    MAX_USERS,
+    PHISHING_RESISTANT_FACTORS,
+    STRONG,
+    WEAK,
+)
 from compai_dags.checks.okta_access import NEEDS
 from compai_dags.connection import ConnectionFields
 from compai_dags.outcomes import Observation, Outcome, Reason
@@ -669,3 +675,17 @@ def limited(*, reset_in_s: int, **over: Any) -> Fault:
         },
         **over,
     )
+
+
+def test_the_document_says_what_the_check_does(pytestconfig) -> None:
+    text = (pytestconfig.rootpath / "docs/okta-aws.md").read_text("utf-8")
+    source = json.loads(DESCRIPTION.read_text("utf-8"))["source"]
+    for words in (
+        f"| `max_users` | {MAX_USERS} |",
+        f"| {', '.join(sorted(CAN_SIGN_IN, key=text.index))} | judged |",
+        f"ACTIVE {', '.join(f'`{kind}`' for kind in ('sms', 'call'))} or `email` only",
+        f"API, {source['api_version']}, as the Go module `{source['module']}` {source['version']}",
+        *(f"`{scope}`" for scope in NEEDS.replace(",", "").split() if scope.startswith("okta.")),
+        *(f"`{kind}`" for kind in PHISHING_RESISTANT_FACTORS | WEAK),
+    ):
+        assert words in text
