@@ -5,6 +5,7 @@ from __future__ import annotations
 import csv
 import io
 import json
+import re
 import socket
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -381,3 +382,16 @@ def test_recorded_comp_ai(audit: Audit, simulator: SimulatorControl) -> None:
     counts = report["counts"]
     assert (counts["passes_unsupported"], counts["passes"]) == (5, 5)
     assert (counts["fails_unsupported"], counts["fails"]) == (1, 3)
+
+
+def test_readme_shows_what_is_printed(audit: Audit, simulator: SimulatorControl) -> None:
+    """All of it; only the address and the days differ, because the recording moves to today."""
+    simulator.reset(json.loads((ROOT / "tests/data/recorded.seed.json").read_text("utf-8")))
+    printed = audit().stdout.replace(simulator.url, "http://comp-ai:3002")
+    section = (ROOT / "README.md").read_text("utf-8").partition("## Audit what is stored\n")[2]
+    shown = section.split("```\n")[3]
+
+    def without_days(text: str) -> str:
+        return re.sub(r"2\d{3}-\d\d-\d\d([ T]\d\d:\d\d(:\d\dZ)?)?", "DAY", text)
+
+    assert without_days(shown) == without_days(printed)
