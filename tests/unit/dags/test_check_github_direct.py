@@ -327,6 +327,28 @@ class TestRequirements:
         assert verdict(protection(require=name)) == UNREADABLE
         assert verdict(protection()) == PASS
 
+    @pytest.mark.parametrize(
+        ("name", "part", "expected"),
+        [
+            ("no_force_push", {}, UNREADABLE),
+            ("no_force_push", {"allow_force_pushes": {"enabled": False}}, PASS),
+            ("no_force_push", {"allow_force_pushes": {"enabled": True}}, FAIL),
+            ("no_deletion", {}, UNREADABLE),
+            ("no_deletion", {"allow_deletions": {"enabled": False}}, PASS),
+            ("status_checks", {}, FAIL),
+            ("status_checks", {"required_status_checks": {"contexts": [], "checks": []}}, FAIL),
+            ("status_checks", {"required_status_checks": {"contexts": ["build"]}}, PASS),
+        ],
+    )
+    def test_a_switch_that_is_absent_is_unknown(
+        self, simulator, github, protection, name, part, expected
+    ) -> None:
+        """An old server leaves fields out; a list of checks that is empty requires none."""
+        github(classic(approvals=1))
+        body = {"required_pull_request_reviews": {"required_approving_review_count": 1}, **part}
+        simulator.faults(Fault(kind="status", operation="github", after=3, status=200, body=body))
+        assert verdict(protection(require=name)) == expected
+
     def test_a_finding_outranks_what_is_not_readable(self, github, protection) -> None:
         github(ruleset(PULL_REQUEST))
         observed = protection(require=["enforce_admins", "no_deletion"])

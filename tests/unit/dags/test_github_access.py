@@ -447,10 +447,12 @@ class TestRateLimits:
         )
         assert (waits, len(simulator.ledger())) == ([], 3)
 
+    @pytest.mark.parametrize("who", ["a person", "an App"])
     def test_no_other_test_of_the_chunk_calls_before_that(
-        self, row, world, simulator, clock
+        self, row, world, app, simulator, clock, who
     ) -> None:
-        context = world(limit={"calls": 2, "reset_in_s": 3600})
+        given = app if who == "an App" else fields()
+        context = world(given, limit={"calls": 2, "reset_in_s": 3600})
         evaluate(row(), context)
         calls = len(simulator.ledger())
         observed = evaluate(row(), context)

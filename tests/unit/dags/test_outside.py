@@ -290,6 +290,12 @@ class TestTries:
         assert str(failure) == ("GET /things of Example: HTTP 429 after 1 try, asks to wait 3600 s")
         assert (len(server.requests), waits) == (1, [])
 
+    def test_nor_is_one_waited_for_that_the_call_has_time_for(self, server, outside, waits) -> None:
+        """A chunk has other tests, and Airflow tries again."""
+        server.answer(http({}, 429, Retry_After="91"))
+        failure_of(lambda: outside().get("/things"))
+        assert (len(server.requests), waits) == (1, [])
+
     def test_waits_end_with_the_time_for_the_call(self, server, outside, waits) -> None:
         server.answer(http({}, 503, Retry_After="30"))
         one = outside(limits=Limits(call_s=20.0))
