@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+import logging
 import shlex
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -20,6 +21,7 @@ from compai_client import (
     UnauthorizedError,
 )
 from compai_dags.listing import UnexpectedListError
+from compai_dags.schedule import CADENCE_SETTING, cadence_of
 from compai_kit.audit.access import client_of, settings_for
 from compai_kit.audit.evidence import Heard
 from compai_kit.audit.export import render_csv, render_json
@@ -28,6 +30,8 @@ from compai_kit.audit.run import run_audit
 from compai_kit.audit.text import print_audit
 from compai_kit.report.console import make_console, plain_console
 from compai_kit.report.redact import redact
+
+log = logging.getLogger(__name__)
 
 Format = Literal["table", "json", "csv"]
 FORMATS: tuple[Format, ...] = get_args(Format)
@@ -46,12 +50,16 @@ class Wish:
 def audited(wish: Wish, environment: Mapping[str, str], *, heard: Heard) -> Audit:
     """Raises AddressError, or one of `COULD_NOT_RUN`."""
     settings = settings_for(wish.url, wish.api_prefix, environment)
+    cadence = cadence_of(settings.from_environment(CADENCE_SETTING))
+    if cadence.problem:
+        log.warning("%s", cadence.problem)
     with client_of(settings, is_given=wish.url is not None) as (client, address):
         return run_audit(
             client,
             address=address,
             now=wish.now.astimezone(UTC),
             allow_empty=settings.switch("COMP_AI_ALLOW_EMPTY"),
+            cadence=cadence.cron,
             reproduce=_again(wish),
             heard=heard,
         )

@@ -10,6 +10,7 @@ from compai_client import BadRow, CompAI, Control
 from compai_dags import __version__
 from compai_dags.listing import explain_misrouting, list_rows, select
 from compai_dags.rows import Row
+from compai_dags.schedule import DAILY
 from compai_kit.audit.evidence import ControlEvidence, Heard, look
 from compai_kit.audit.judge import (
     Judgement,
@@ -40,22 +41,24 @@ def run_audit(
     address: str,
     now: datetime,
     allow_empty: bool,
+    cadence: str = DAILY,
     reproduce: str,
     heard: Heard,
 ) -> Audit:
     """The audit of the Comp-AI that `client` reaches.
 
-    Raises a `CompAIError` for what cannot be read at all, and an UnexpectedListError for an empty
-    list of control tests unless `allow_empty`.
+    `cadence` is when comp_ai_control_tests runs, as cron in UTC. Raises a `CompAIError` for what
+    cannot be read at all, and an UnexpectedListError for an empty list of control tests unless
+    `allow_empty`.
     """
-    listing = select(list_rows(client), test_ids=(), allow_empty=allow_empty)
+    listing = select(list_rows(client, cadence=cadence), test_ids=(), allow_empty=allow_empty)
     controls = _read_controls(client)
-    evidence = _questions(listing.rows, controls)
+    rows = listing.rows
+    evidence = _questions(rows, controls)
     look(client, evidence.values(), heard)
 
     judgements = [
-        judge(row, now, named=_named(row, evidence), name_of=controls.name_of)
-        for row in listing.rows
+        judge(row, now, named=_named(row, evidence), name_of=controls.name_of) for row in rows
     ]
     results = [judgement.entry for judgement in judgements if judgement.entry is not None]
     hidden = list(_hidden_gaps(evidence.values(), controls))
@@ -68,7 +71,7 @@ def run_audit(
         kit=__version__,
         comp_ai=address,
         at=now,
-        counts=_count(listing.rows, judgements, results, controls, hidden, unjudged),
+        counts=_count(rows, judgements, results, controls, hidden, unjudged),
         unsupported=in_order([*results, *hidden, *unjudged]),
         reproduce=reproduce,
     )
@@ -77,20 +80,24 @@ def run_audit(
 def _read_controls(client: CompAI) -> _Controls:
     unjudged: list[Entry] = []
 
-    def names(
+    def read(
         operation: str, ask: Callable[[Callable[[BadRow], None]], list[Control]], what: str
-    ) -> dict[int, str]:
+    ) -> list[Control]:
         bad: list[BadRow] = []
         found = explain_misrouting(client, lambda: ask(bad.append))
         lines = [f"row {row.index}: {row.reason}" for row in bad]
         unjudged.extend(_unjudged(operation, lines, what))
-        return {control.id: shown(control.internal_id) for control in found}
+        return found
 
-    everyone = names(
+    listed = read(
         "listControls", lambda note: client.list_controls(on_bad_row=note), "every control"
     )
-    gaps = names("listGaps", lambda note: client.list_gaps(on_bad_row=note), "every gap")
-    return _Controls(names=gaps | everyone, gaps=set(gaps), unjudged=unjudged)
+    gaps = read("listGaps", lambda note: client.list_gaps(on_bad_row=note), "every gap")
+    return _Controls(
+        names={control.id: shown(control.internal_id) for control in (*gaps, *listed)},
+        gaps={control.id for control in gaps},
+        unjudged=unjudged,
+    )
 
 
 def _questions(rows: Iterable[Row], controls: _Controls) -> dict[int, ControlEvidence]:

@@ -17,6 +17,7 @@ from compai_client import (
     UnusableAnswerError,
 )
 from compai_dags.rows import Row, read_row
+from compai_dags.schedule import DAILY
 from compai_dags.task import PermanentError
 
 log = logging.getLogger(__name__)
@@ -40,8 +41,11 @@ class Listing(msgspec.Struct, frozen=True, kw_only=True):
     bad_rows: list[str]
 
 
-def list_rows(client: CompAI) -> Listing:
-    """All control tests; a row that does not decode is logged and counted, the others go on."""
+def list_rows(client: CompAI, *, cadence: str = DAILY) -> Listing:
+    """All control tests; a row that does not decode is logged and counted, the others go on.
+
+    `cadence` is when the DAG runs, as cron in UTC.
+    """
     bad_rows: list[str] = []
 
     def note(row: BadRow) -> None:
@@ -49,7 +53,8 @@ def list_rows(client: CompAI) -> Listing:
         log.error("A control test cannot be read: row %s: %s", row.index, row.reason)
 
     tests = explain_misrouting(client, lambda: client.list_tests(on_bad_row=note))
-    return Listing(rows=[read_row(test) for test in tests], bad_rows=bad_rows)
+    rows = [read_row(test, cadence=cadence) for test in tests]
+    return Listing(rows=rows, bad_rows=bad_rows)
 
 
 def explain_misrouting(client: CompAI, call: Callable[[], T]) -> T:

@@ -31,7 +31,7 @@ NO_CREDENTIALS = dict.fromkeys(
     (
         "COMP_AI_BASE_URL", "COMP_AI_API_PREFIX", "COMP_AI_TOKEN", "COMP_AI_KEYCLOAK_URL",
         "COMP_AI_KEYCLOAK_REALM", "COMP_AI_CLIENT_ID", "COMP_AI_CLIENT_SECRET",
-        "COMP_AI_ALLOW_EMPTY", "COMP_AI_TEST_OVERRIDES",
+        "COMP_AI_ALLOW_EMPTY", "COMP_AI_TEST_OVERRIDES", "COMP_AI_CONTROL_TESTS_SCHEDULE",
     )
 )  # fmt: skip
 REALM = "lianel"
@@ -369,6 +369,29 @@ class TestForms:
         simulator.reset(seed_of(attested))
         assert audit("--now", "2026-11-25T00:00:00Z").exit_code == 0
         assert audit("--now", "2027-03-25T00:00:00Z").exit_code == 1
+
+
+class TestSettingsOfTests:
+    """What the DAGs are told about tests counts here as well."""
+
+    SIX_DAYS_OLD = said_by_the_kit(Outcome.PASS, "pass", "Protected.", days=6)
+
+    @pytest.fixture(autouse=True)
+    def seed(self, simulator: SimulatorControl) -> None:
+        simulator.reset(seed_of(self.SIX_DAYS_OLD | {"test_type": "github_branch_protection"}))
+
+    def test_without_any_it_is_stale(self, audit: Audit) -> None:
+        assert "CK504 Stale pass: 1\n" in audit().stdout
+
+    def test_cadence_of_the_dag(self, audit: Audit) -> None:
+        result = audit(COMP_AI_CONTROL_TESTS_SCHEDULE="0 6 1 1 *")
+        assert result.exit_code == 0, result.output
+
+    def test_cadence_that_names_no_times_is_told(
+        self, audit: Audit, caplog: pytest.LogCaptureFixture
+    ) -> None:
+        assert audit(COMP_AI_CONTROL_TESTS_SCHEDULE="now and then").exit_code == 1
+        assert "COMP_AI_CONTROL_TESTS_SCHEDULE 'now and then' names no regular times" in caplog.text
 
 
 def test_recorded_comp_ai(audit: Audit, simulator: SimulatorControl) -> None:
