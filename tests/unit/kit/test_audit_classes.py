@@ -206,6 +206,26 @@ CASES = {
         evidence_of_innocent=[github_row(27, SHARED), github_row(28, ENABLED)],
         says="All 2 rows of evidence say nothing good; the newest, github_",
     ),
+    "a gap that inventories of nothing close": Case(
+        code="CK521",
+        listed=PASSED,
+        evidence_of_listed=[
+            {
+                "type": "okta_groups_snapshot",
+                "source": "okta:example-org.okta.com",
+                "description": "Okta groups snapshot: 0 groups. Sample: —.",
+            }
+        ],
+        innocent=PASSED,
+        evidence_of_innocent=[
+            {
+                "type": "okta_groups_snapshot",
+                "source": "okta:example-org.okta.com",
+                "description": "Okta groups snapshot: 1 groups. Sample: Everyone.",
+            }
+        ],
+        says="“Okta groups snapshot: 0 groups.",
+    ),
     "a gap, and no evidence at all": Case(
         code="CK521",
         listed=PASSED,
