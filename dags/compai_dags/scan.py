@@ -9,7 +9,7 @@ import msgspec
 
 from compai_client import CompAI, CompAIError
 from compai_dags.listing import explain_misrouting
-from compai_dags.scan_attach import Progress, UnknownControlError, attach, stored_links
+from compai_dags.scan_attach import Progress, attach, stored_links
 from compai_dags.scan_config import SETTING, Document, Job, link_key, read_form, read_jobs
 from compai_dags.scan_links import Link, check_links
 from compai_dags.task import PermanentError, Task
@@ -82,13 +82,18 @@ def scan_job(task: Task, plain: dict[str, Any], *, dry_run: bool) -> None:
     `dry_run` looks at everything and attaches nothing.
     """
     run = _JobRun(msgspec.convert(plain, Job), Web(Allowed.read(task.settings)), dry_run=dry_run)
+    is_done = False
     try:
         with task.client() as client:
             run.run(client)
-    except (CompAIError, UnknownControlError) as failure:
+        is_done = True
+    except (CompAIError, PermanentError) as failure:
         run.trouble.append(str(failure))
         raise
     finally:
+        if not is_done and not run.trouble:
+            # Airflow's time-out, or a defect: what did not end must not count as done.
+            run.trouble.append(f"it was broken off: see the log of {JOB_TASK}")
         outcome = run.outcome
         log.log(logging.WARNING if outcome.trouble else logging.INFO, "%s", outcome)
         task.push(OUTCOME, msgspec.to_builtins(outcome))

@@ -250,3 +250,36 @@ def test_a_job_that_was_killed_is_named(task: Any, comp_ai: SimulatorControl) ->
 def test_the_counts_are_plain_integers(run: Any, comp_ai: SimulatorControl, url: Any) -> None:
     _, counted, _ = run([{"control_id": 1, "documents": [url("1")]}])
     assert {type(value) for value in counted.values()} == {int}
+
+
+class _TimeOutError(BaseException):
+    """As Airflow's own: it passes by whatever catches an Exception."""
+
+
+@pytest.mark.parametrize("interruption", [_TimeOutError, RuntimeError])
+def test_a_job_that_was_broken_off_never_leaves_the_run_green(
+    comp_ai: SimulatorControl, task: Any, url: Any, interruption: type[BaseException]
+) -> None:
+    task.variables[SETTING] = json.dumps({"control_id": 1, "documents": [url("1")]})
+
+    def at(task_id: str, map_index: int = -1) -> Any:
+        return dataclasses.replace(task, task_id=task_id, map_index=map_index)
+
+    listed = scan.list_jobs(at("list_jobs"), control_id=None, urls=[], type=None)
+    at("list_jobs").push("return_value", listed)
+    scanning = at("scan_job", 0)
+    scanning.client_settings = dataclasses.replace(
+        task.client_settings, sleep=_raising(interruption)
+    )
+    comp_ai.faults(Fault(kind="status", operation="listEvidence", status=503, count=None))
+    with pytest.raises(interruption):
+        scan.scan_job(scanning, listed[0], dry_run=False)
+    with pytest.raises(ScanFailedError, match="broken off: see the log of scan_job"):
+        scan.summarise(at("summarise"))
+
+
+def _raising(kind: type[BaseException]) -> Any:
+    def sleep(_: float) -> None:
+        raise kind
+
+    return sleep
