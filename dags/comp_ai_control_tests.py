@@ -1,7 +1,8 @@
 """### Evaluate every control test of Comp-AI and store the results
 
 **When:** daily at 06:00 UTC, or as `COMP_AI_CONTROL_TESTS_SCHEDULE` (environment, read while
-parsing) says. Trigger it by hand after a fix; `test_ids` narrows the run.
+parsing) says. Evaluates the tests whose own `schedule` is due. Trigger it by hand after a fix: that
+evaluates all; `test_ids` and `only_due` narrow the run.
 
 **Writes:** one result per evaluated test (`pass`, `fail` or `skipped`, with a sentence and a line
 that says what the result is worth). A result overwrites the one before, so it is safe to repeat.
@@ -18,7 +19,8 @@ a red chunk in a green run had no more trouble than `COMP_AI_MAX_ERRORS` allows.
 **Run again?** Yes, always: *Clear* evaluates anew; a retry repeats nothing that is stored.
 Settings: `COMP_AI_BASE_URL`, `COMP_AI_TOKEN` or the Keycloak client, `COMP_AI_ALLOW_EMPTY`,
 `COMP_AI_MAX_ERRORS`, `COMP_AI_COLLECT_EVIDENCE`, `COMP_AI_UNCHECKED_RESULT`,
-`COMP_AI_HISTORY_URL` (every outcome is appended there; a run whose history is not stored is red).
+`COMP_AI_HISTORY_URL` (every outcome is appended there; a run whose history is not stored is red),
+`COMP_AI_TEST_OVERRIDES` (config, schedule and exceptions per test).
 """
 
 from __future__ import annotations
@@ -50,7 +52,14 @@ RETRY_DELAY = timedelta(seconds=float(os.environ.get("COMP_AI_TASK_RETRY_DELAY_S
             items={"type": "integer"},
             title="Control tests",
             description="Ids of the control tests to evaluate; empty means all.",
-        )
+        ),
+        "only_due": Param(
+            False,
+            type="boolean",
+            title="Only what is due",
+            description="Leave out the tests whose own schedule does not ask for them, as a "
+            "scheduled run does.",
+        ),
     },
     doc_md=__doc__,
     tags=["comp-ai"],
@@ -62,7 +71,10 @@ def comp_ai_control_tests() -> None:
         from compai_dags import airflow_adapter, control_tests
 
         with airflow_adapter.current_task(announce_settings=True) as here:
-            return control_tests.list_chunks(here, test_ids=(params or {})["test_ids"])
+            asked = params or {}
+            return control_tests.list_chunks(
+                here, test_ids=asked["test_ids"], only_due=asked["only_due"]
+            )
 
     # Two at a time: all chunks share the one bucket of requests that Comp-AI keeps for us.
     @task(max_active_tis_per_dagrun=2, execution_timeout=timedelta(minutes=60))

@@ -21,6 +21,7 @@ from compai_client import (
     UnauthorizedError,
 )
 from compai_dags.listing import UnexpectedListError
+from compai_dags.overrides import read_overrides
 from compai_dags.schedule import CADENCE_SETTING, cadence_of
 from compai_kit.audit.access import client_of, settings_for
 from compai_kit.audit.evidence import Heard
@@ -50,6 +51,7 @@ class Wish:
 def audited(wish: Wish, environment: Mapping[str, str], *, heard: Heard) -> Audit:
     """Raises AddressError, or one of `COULD_NOT_RUN`."""
     settings = settings_for(wish.url, wish.api_prefix, environment)
+    overrides = read_overrides(settings)
     cadence = cadence_of(settings.from_environment(CADENCE_SETTING))
     if cadence.problem:
         log.warning("%s", cadence.problem)
@@ -60,6 +62,7 @@ def audited(wish: Wish, environment: Mapping[str, str], *, heard: Heard) -> Audi
             now=wish.now.astimezone(UTC),
             allow_empty=settings.switch("COMP_AI_ALLOW_EMPTY"),
             cadence=cadence.cron,
+            overrides=overrides,
             reproduce=_again(wish),
             heard=heard,
         )

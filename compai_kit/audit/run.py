@@ -5,10 +5,12 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, field
 from datetime import datetime
+from types import MappingProxyType
 
 from compai_client import BadRow, CompAI, Control
 from compai_dags import __version__
 from compai_dags.listing import explain_misrouting, list_rows, select
+from compai_dags.overrides import Overrides, apply_overrides
 from compai_dags.rows import Row
 from compai_dags.schedule import DAILY
 from compai_kit.audit.evidence import ControlEvidence, Heard, look
@@ -22,11 +24,14 @@ from compai_kit.audit.judge import (
 )
 from compai_kit.audit.model import UNJUDGED, Audit, Counts, Entry, in_order, make_entry
 
+NO_OVERRIDES: Overrides = MappingProxyType({})
+
 
 @dataclass(kw_only=True)
 class _Controls:
     """The names of the controls, which of them are gaps, and what could not be read."""
 
+    listed: list[Control]
     names: dict[int, str]
     gaps: set[int]
     unjudged: list[Entry] = field(default_factory=list)
@@ -42,6 +47,7 @@ def run_audit(
     now: datetime,
     allow_empty: bool,
     cadence: str = DAILY,
+    overrides: Overrides = NO_OVERRIDES,
     reproduce: str,
     heard: Heard,
 ) -> Audit:
@@ -53,7 +59,7 @@ def run_audit(
     """
     listing = select(list_rows(client, cadence=cadence), test_ids=(), allow_empty=allow_empty)
     controls = _read_controls(client)
-    rows = listing.rows
+    rows = apply_overrides(listing.rows, overrides, controls.listed, cadence=cadence, now=now)
     evidence = _questions(rows, controls)
     look(client, evidence.values(), heard)
 
@@ -94,6 +100,7 @@ def _read_controls(client: CompAI) -> _Controls:
     )
     gaps = read("listGaps", lambda note: client.list_gaps(on_bad_row=note), "every gap")
     return _Controls(
+        listed=listed,
         names={control.id: shown(control.internal_id) for control in (*gaps, *listed)},
         gaps={control.id for control in gaps},
         unjudged=unjudged,

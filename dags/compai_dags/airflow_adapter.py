@@ -96,6 +96,10 @@ class AirflowTask:
         return started
 
     @property
+    def is_started_by_hand(self) -> bool:
+        return str(getattr(self._dag_run.run_type, "value", self._dag_run.run_type)) == "manual"
+
+    @property
     def log_url(self) -> str | None:
         url: str | None = getattr(self._ti, "log_url", None)
         return url

@@ -35,7 +35,7 @@ from compai_dags.facts import (
     gap_of,
     remediation_of,
 )
-from compai_dags.listing import Listing, explain_misrouting, list_rows
+from compai_dags.listing import Listing, explain_misrouting, list_in_force
 from compai_dags.message import Message, render_text
 from compai_dags.settings import AlertsMode, Settings
 from compai_dags.slack_delivery import deliver
@@ -75,7 +75,9 @@ def fetch_gaps(task: Task) -> list[dict[str, Any]]:
 
 def fetch_tests(task: Task) -> dict[str, Any]:
     """The control tests, with what their stored results are worth."""
-    tests: dict[str, Any] = _fetch(task, "listTests", list_rows)
+    tests: dict[str, Any] = _fetch(
+        task, "listTests", lambda client: list_in_force(client, task.settings, _now())
+    )
     return tests
 
 

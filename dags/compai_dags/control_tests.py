@@ -11,7 +11,7 @@ import msgspec
 
 from compai_dags import history, rows, summary
 from compai_dags.checks import CheckContext
-from compai_dags.listing import chunk, list_rows, select
+from compai_dags.listing import chunk, due_of, list_in_force, log_next_runs, select
 from compai_dags.rows import Row
 from compai_dags.runner import ChunkRunner, Record, explain_trouble, for_summary
 from compai_dags.settings import Settings
@@ -25,6 +25,7 @@ LIST_TASK = "list_control_tests"
 CHUNK_TASK = "evaluate_chunk"
 OUTCOMES = "outcomes"
 BAD_ROWS = "bad_rows"
+NOT_DUE = "not_due"
 HISTORY = "history"
 
 
@@ -62,15 +63,27 @@ class ChunkIncompleteError(Exception):
     """Another try may help; it repeats nothing that is recorded."""
 
 
-def list_chunks(task: Task, *, test_ids: Collection[int]) -> list[dict[str, int]]:
+def list_chunks(
+    task: Task, *, test_ids: Collection[int], only_due: bool = False
+) -> list[dict[str, int]]:
     """What each chunk has to do: its number, and how many control tests it has.
+
+    A run that the clock started evaluates what is due; one that a person started evaluates
+    everything, or with `only_due` what is due as well.
 
     The tests of each are stored by themselves: a mapped task reads all of what it is mapped over.
     """
-    allow_empty = RunSettings.read(task.settings).allow_empty
+    allow_empty, now = RunSettings.read(task.settings).allow_empty, datetime.now(UTC)
     with task.client() as client:
-        listing = select(list_rows(client), test_ids=test_ids, allow_empty=allow_empty)
+        in_force = list_in_force(client, task.settings, now)
+    listing = select(in_force, test_ids=test_ids, allow_empty=allow_empty)
+    log_next_runs(listing.rows, now)
+    not_due = 0
+    if only_due or not task.is_started_by_hand:
+        listing, not_due = due_of(listing, now)
+        log.info("%s control tests are not due and are left alone", not_due)
     task.push(BAD_ROWS, listing.bad_rows)
+    task.push(NOT_DUE, not_due)
     chunks = chunk(listing.rows)
     log.info("%s control tests in %s chunks", len(listing.rows), len(chunks))
     for number, part in enumerate(chunks):
@@ -131,7 +144,8 @@ def summarise(task: Task) -> None:
         )
     settings = RunSettings.read(task.settings)
     missing = summary.unreadable(task.pull(LIST_TASK, key=BAD_ROWS) or [])
-    verdict, trouble, unsaved = summary.summarise(missing), list(missing), []
+    verdict = summary.summarise(missing, not_due=task.pull(LIST_TASK, key=NOT_DUE) or 0)
+    trouble, unsaved = list(missing), []
     for part in listed:
         # One chunk at a time: together they are as large as the list.
         number = part["chunk"]

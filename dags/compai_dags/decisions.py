@@ -111,8 +111,13 @@ def with_evidence(decision: Decision, evidence: EvidenceRef) -> Decision:
     return msgspec.structs.replace(decision, evidence=evidence, sentence=sentence)
 
 
-def trailer_of(decision: Decision, stored: Stored, identity: RunIdentity) -> Trailer:
-    """The line that goes with a decision; it keeps the last result that said something."""
+def trailer_of(
+    decision: Decision, stored: Stored, identity: RunIdentity, *, errors_before: int = 0
+) -> Trailer:
+    """The line that goes with a decision; it keeps the last result that said something.
+
+    `errors_before`: how many ERRORs are stored for the tick that is being attempted.
+    """
     observation = decision.observation
     before = stored.trailer
     prev, prev_at = stored.result, stored.at
@@ -122,7 +127,6 @@ def trailer_of(decision: Decision, stored: Stored, identity: RunIdentity) -> Tra
         prev = "unproven"
     elif before is not None and before.outcome not in (Outcome.PASS, Outcome.FAIL):
         prev, prev_at = before.prev, before.prev_at
-    errors_before = before.n_errors if before is not None else 0
     return Trailer(
         outcome=observation.outcome,
         reason=observation.reason,

@@ -25,6 +25,7 @@ from compai_dags.decisions import (
     trailer_of,
     with_evidence,
 )
+from compai_dags.due import errors_at_this_tick, exception_of
 from compai_dags.evidence import EvidenceKeeper, evidence_refresh, vetted
 from compai_dags.failures import meaning_of, observation_of
 from compai_dags.outcomes import (
@@ -138,16 +139,20 @@ class ChunkRunner:
                 self._post(row, decision)
 
     def _as_stored_now(self, rows: list[Row]) -> list[Row]:
-        """The rows as listed, or on a later try as Comp-AI holds them by now."""
+        """The rows as listed, on a later try with the results that Comp-AI holds by now."""
         if self._identity.try_number == 1:
             return rows
         listed = self._context.client.list_tests(on_bad_row=lambda _: None)
-        now = {test.id: read_row(test) for test in listed}
-        return [now.get(row.id, row) for row in rows]
+        stored = {test.id: read_row(test).stored for test in listed}
+        # Config, schedule and exceptions stay those in force: overrides are laid over them.
+        return [
+            msgspec.structs.replace(row, stored=stored[row.id]) if row.id in stored else row
+            for row in rows
+        ]
 
     def _decide(self, row: Row) -> Decision:
         try:
-            observation = vetted(row, self._evaluate(row, self._context))
+            observation = self._excepted(row) or vetted(row, self._evaluate(row, self._context))
         except InvalidConfigError as invalid:
             observation = not_configured(Reason.CONFIG, f"Not configured: {invalid}.")
         except CompAIError as failure:
@@ -160,7 +165,23 @@ class ChunkRunner:
         self._note_transient(observation.transient)
         if observation.fatal:
             self._dead_token = observation
+        if row.plan.problem:
+            marked = (
+                f"{observation.sentence} [config] {row.plan.problem}: it runs when the DAG does."
+            )
+            observation = msgspec.structs.replace(observation, sentence=marked)
         return decide(observation, row.stored, unchecked_pass=self._unchecked_pass)
+
+    def _excepted(self, row: Row) -> Observation | None:
+        """The outcome of a test that somebody excepted as a whole, for as long as that lasts."""
+        exemption = exception_of(row, self._context.now())
+        if exemption is None or row.kind == "manual":
+            return None
+        return Observation(
+            outcome=Outcome.NOT_APPLICABLE,
+            reason=Reason.EXCEPTION,
+            sentence=f"Exception until {exemption.expires}: {exemption.reason}",
+        )
 
     def _post(self, row: Row, decision: Decision) -> None:
         result = decision.result
@@ -177,7 +198,12 @@ class ChunkRunner:
             return
         details = write_details(
             decision.sentence,
-            trailer_of(decision, row.stored, self._identity),
+            trailer_of(
+                decision,
+                row.stored,
+                self._identity,
+                errors_before=errors_at_this_tick(row, self._context.now()),
+            ),
             result,
             quoted=decision.observation.quoted or decision.failing,
         )

@@ -21,6 +21,8 @@ class Summary(msgspec.Struct, frozen=True, kw_only=True):
     not_configured: int
     manual: int
     not_applicable: int
+    # Their schedule did not ask for them; nothing was looked at or posted.
+    not_due: int
     errors: int
     unrecorded: int
     # Passes that COMP_AI_UNCHECKED_RESULT asked for: posted, but nothing was checked.
@@ -33,13 +35,14 @@ class Summary(msgspec.Struct, frozen=True, kw_only=True):
 
     @property
     def is_clean(self) -> bool:
-        return self.passed + self.manual + self.not_applicable == self.total
+        return self.passed + self.manual + self.not_applicable + self.not_due == self.total
 
     def __str__(self) -> str:
         return (
             f"{self.total} control tests: {self.passed} passed, {self.failed} failed, "
             f"{self.not_configured} not configured, {self.manual} manual, "
-            f"{self.not_applicable} not applicable, {self.errors} could not be verified, "
+            f"{self.not_applicable} not applicable, {self.not_due} not due, "
+            f"{self.errors} could not be verified, "
             f"{self.unrecorded} could not be recorded, {self.unproven} unproven"
         )
 
@@ -62,7 +65,8 @@ def unreadable(bad_rows: list[str]) -> list[Record]:
     return [_unreadable(bad_row) for bad_row in bad_rows]
 
 
-def summarise(records: list[Record]) -> Summary:
+def summarise(records: list[Record], *, not_due: int = 0) -> Summary:
+    """The counts of these tests, and of `not_due` others that were left alone."""
     counts = Counter(
         "unproven" if record.reason == Reason.UNCHECKED else record.outcome for record in records
     )
@@ -72,10 +76,11 @@ def summarise(records: list[Record]) -> Summary:
         not_configured=counts[Outcome.NOT_CONFIGURED],
         manual=counts[Outcome.MANUAL],
         not_applicable=counts[Outcome.NOT_APPLICABLE],
+        not_due=not_due,
         errors=counts[Outcome.ERROR],
         unrecorded=counts[Outcome.UNRECORDED],
         unproven=counts["unproven"],
-        total=len(records),
+        total=len(records) + not_due,
     )
 
 

@@ -29,6 +29,11 @@ class Task(Protocol):
     def run_started_at(self) -> datetime | None: ...
 
     @property
+    def is_started_by_hand(self) -> bool:
+        """A person or another program triggered the run; no clock did."""
+        ...
+
+    @property
     def log_url(self) -> str | None: ...
 
     def client(self) -> AbstractContextManager[CompAI]:

@@ -171,6 +171,7 @@ class MemoryTask:
     map_index: int = -1
     identity: RunIdentity = field(default_factory=lambda: RunIdentity(run_id="run-1"))
     run_started_at: datetime | None = None
+    is_started_by_hand: bool = True
     log_url: str | None = None
     hidden: list[str] = field(default_factory=list)
 

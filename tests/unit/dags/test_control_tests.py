@@ -64,8 +64,8 @@ def run(task):
 
 def counts(**over: int) -> dict[str, int]:
     names = (
-        "passed", "failed", "not_configured", "manual", "not_applicable", "errors", "unrecorded",
-        "unproven",
+        "passed", "failed", "not_configured", "manual", "not_applicable", "not_due", "errors",
+        "unrecorded", "unproven",
     )  # fmt: skip
     given = dict.fromkeys(names, 0) | over
     return given | {"total": sum(given.values())}
@@ -207,7 +207,7 @@ class TestVerdict:
             "compai_dags.control_tests",
             logging.WARNING,
             "2 control tests: 0 passed, 0 failed, 1 not configured, 1 manual, 0 not applicable, "
-            "0 could not be verified, 0 could not be recorded, 0 unproven",
+            "0 not due, 0 could not be verified, 0 could not be recorded, 0 unproven",
         ) in caplog.record_tuples
 
 

@@ -148,12 +148,15 @@ def test_errors_in_a_row_are_counted_and_keep_the_last_word(before, now) -> None
     stored = before["our pass"]
     for expected in (1, 2, 3):
         decision = decide(COLUMNS[4], stored)
-        trailer = trailer_of(decision, stored, RunIdentity(run_id=f"r{expected}"))
+        identity = RunIdentity(run_id=f"r{expected}")
+        trailer = trailer_of(decision, stored, identity, errors_before=expected - 1)
         assert trailer.n_errors == expected
         assert (trailer.prev, trailer.prev_at) == ("pass", before["our pass"].at)
         details = write_details(decision.sentence, trailer, "skipped")
         stored = read_stored(result="skipped", details=details, at=now + timedelta(days=expected))
-    assert trailer_of(decide(COLUMNS[0], stored), stored, RunIdentity(run_id="r")).n_errors == 0
+    observed = decide(COLUMNS[0], stored)
+    later = RunIdentity(run_id="r")
+    assert trailer_of(observed, stored, later, errors_before=3).n_errors == 0
 
 
 @pytest.mark.parametrize(

@@ -380,8 +380,16 @@ class TestSettingsOfTests:
     def seed(self, simulator: SimulatorControl) -> None:
         simulator.reset(seed_of(self.SIX_DAYS_OLD | {"test_type": "github_branch_protection"}))
 
+    @staticmethod
+    def said(**settings: Any) -> str:
+        return json.dumps({"EX-SDL-01": {"Branch rule is on": settings}})
+
     def test_without_any_it_is_stale(self, audit: Audit) -> None:
         assert "CK504 Stale pass: 1\n" in audit().stdout
+
+    def test_schedule(self, audit: Audit) -> None:
+        result = audit(COMP_AI_TEST_OVERRIDES=self.said(schedule="monthly"))
+        assert result.exit_code == 0, result.output
 
     def test_cadence_of_the_dag(self, audit: Audit) -> None:
         result = audit(COMP_AI_CONTROL_TESTS_SCHEDULE="0 6 1 1 *")
@@ -392,6 +400,33 @@ class TestSettingsOfTests:
     ) -> None:
         assert audit(COMP_AI_CONTROL_TESTS_SCHEDULE="now and then").exit_code == 1
         assert "COMP_AI_CONTROL_TESTS_SCHEDULE 'now and then' names no regular times" in caplog.text
+
+    def test_exception_for_a_manual_test(self, audit: Audit, simulator: SimulatorControl) -> None:
+        """An aged attestation is excused while the exception lasts."""
+        attested = said_by_a_person("pass", "Restored. /Kim", at="2026-01-01T00:00:00Z")
+        simulator.reset(seed_of(attested))
+        granted = {"reason": "No hardware until then", "expires": "2026-11-30"}
+        overrides = self.said(exceptions=[granted])
+        during = audit("--now", "2026-11-25", COMP_AI_TEST_OVERRIDES=overrides)
+        assert during.exit_code == 0, during.output
+        after = audit("--now", "2026-12-01", COMP_AI_TEST_OVERRIDES=overrides)
+        assert "CK507 Attestation that has aged: 1\n" in after.stdout
+
+    def test_mistake_stops_before_anything_is_asked(
+        self, audit: Audit, simulator: SimulatorControl
+    ) -> None:
+        result = audit(COMP_AI_TEST_OVERRIDES=self.said(shedule="monthly"))
+        assert result.exit_code == 3
+        assert "COMP_AI_TEST_OVERRIDES in control 'EX-SDL-01', test 'Branch rule is on'" in (
+            result.stderr
+        )
+        assert simulator.ledger() == []
+
+    def test_name_that_matches_nothing_is_told(
+        self, audit: Audit, caplog: pytest.LogCaptureFixture
+    ) -> None:
+        audit(COMP_AI_TEST_OVERRIDES=json.dumps({"EX-SDL-1": {"x": {}}}))
+        assert "names what does not exist: Comp-AI has no control 'EX-SDL-1'" in caplog.text
 
 
 def test_recorded_comp_ai(audit: Audit, simulator: SimulatorControl) -> None:
