@@ -79,8 +79,12 @@ def judge(
     raw_sha256: str,
     now: datetime,
 ) -> Observation:
-    """PASS, FAIL, NOT_APPLICABLE when all are exempt, else ERROR."""
-    if not population.members:
+    """PASS, FAIL, NOT_APPLICABLE when all are exempt, else ERROR.
+
+    An exception excuses a member, and none of the facts beside the members.
+    """
+    facts = [fact.holds for fact in population.assertions if fact.mandatory]
+    if not population.members and False not in facts:
         return error(
             Reason.AMBIGUOUS,
             f"Could not verify: {population.place} has no {population.called}; nobody to judge is"
@@ -89,7 +93,8 @@ def judge(
     exempt = _Exempt(population.members, exemptions, now.date())
     judged = [member for member in population.members if member.id not in exempt.ids]
     assertions = (*population.assertions, *_assertions(population, judged, exempt))
-    outcome = verdict_of(assertions) if judged else Outcome.NOT_APPLICABLE
+    nothing_to_judge = not judged and all(facts)
+    outcome = Outcome.NOT_APPLICABLE if nothing_to_judge else verdict_of(assertions)
     said = [_verdict(population, judged, outcome), *exempt.said(), *population.footnotes]
     sentence = " ".join(said)
     if outcome is Outcome.ERROR:
@@ -169,6 +174,8 @@ def _assertions(
         observed=len(judged),
         expected=f"at least one of the {population.called}",
         holds=bool(judged),
+        # All are exempt: then only the facts beside them decide.
+        mandatory=bool(judged),
         volatile=True,
     )
     enrolled = [member for member in judged if member.enrolled]
@@ -211,7 +218,7 @@ def _verdict(population: Population, judged: Sequence[Member], outcome: Outcome)
         case Outcome.FAIL:
             parts = [*_without(judged, called, place), *_facts(population, False)]
         case _:
-            parts = [f"Could not verify the {number} {called} of {place}."]
+            parts = [f"Could not verify {f'the {number} {called} of ' if number else ''}{place}."]
     return " ".join([*parts, *_unknown(judged), *_facts(population, None)])
 
 

@@ -95,7 +95,7 @@ def mfa(row: Row, context: CheckContext) -> Observation:
         found = _Found()
         found.read_users(okta, wanted, context)
         found.read_rules(okta, wanted)
-        if found.trusted and not found.members and not found.failures:
+        if found.trusted and not found.members and not found.failures and found.facts_hold:
             return Observation(
                 outcome=Outcome.NOT_APPLICABLE,
                 sentence=f"All enabled users of Okta {access.host} sign in through another "
@@ -133,6 +133,10 @@ class _Found:
         self._notes: list[str] = []
         self.trusted = 0
         self._gone = 0
+
+    @property
+    def facts_hold(self) -> bool:
+        return all(fact.holds for fact in self.facts if fact.mandatory)
 
     def read_users(self, okta: Okta, wanted: _Wanted, context: CheckContext) -> None:
         """Raises OutsideError while nothing is known; later, the rest is unknown."""

@@ -157,6 +157,26 @@ def test_when_all_are_exempt_the_test_does_not_apply() -> None:
     assert observed.sentence.startswith("All enabled users of Keycloak realm example are exempt.")
 
 
+@pytest.mark.parametrize(
+    ("holds", "outcome"), [(False, Outcome.FAIL), (None, Outcome.ERROR), (True, "all clear")]
+)
+def test_exceptions_for_everybody_excuse_no_fact_beside_the_members(
+    holds: bool | None, outcome: object
+) -> None:
+    fact = Assertion(path="sign-on rule", observed="1FA", expected="2FA", holds=holds)
+    observed = judged(member("kim", False), exemptions=(exempt("kim"),), assertions=(fact,))
+    assert observed.outcome is (Outcome.NOT_APPLICABLE if holds else outcome)
+    assert "Exempt: k*** (id id-kim) until 2026-12-31: kiosk." in observed.sentence
+    assert ("sign-on rule: 1FA, expected 2FA." in observed.sentence) is (holds is not True)
+
+
+def test_a_false_fact_fails_also_where_nobody_is_left_to_judge() -> None:
+    fact = Assertion(path="sign-on rule", observed="1FA", expected="2FA", holds=False)
+    observed = judged(assertions=(fact,))
+    assert observed.outcome is Outcome.FAIL
+    assert observed.sentence == "sign-on rule: 1FA, expected 2FA."
+
+
 def test_facts_beside_the_members_decide_as_well() -> None:
     fact = Assertion(path="policy", observed="1FA", expected="2FA", holds=False)
     observed = judged(member("kim"), assertions=(fact,))

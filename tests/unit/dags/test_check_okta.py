@@ -397,6 +397,15 @@ class TestElsewhere:
         okta.people(GUEST)
         assert okta.check({"federated": "trust"}).outcome is Outcome.NOT_APPLICABLE
 
+    @pytest.mark.parametrize(
+        ("mode", "outcome"), [("1FA", Outcome.FAIL), ("2FA", Outcome.NOT_APPLICABLE)]
+    )
+    def test_trust_excuses_no_sign_on_rule_that_was_asked_for(self, okta, mode, outcome) -> None:
+        rule = {"name": "All", "priority": 1, "factorMode": mode}
+        okta.people(GUEST, policies={"okta_enduser": [rule]})
+        config = {"federated": "trust", "policy": "okta_enduser"}
+        assert okta.check(config).outcome is outcome
+
 
 class TestExemptions:
     @pytest.fixture
