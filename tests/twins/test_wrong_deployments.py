@@ -112,6 +112,22 @@ DAGS = (
         because="assert 'success' == 'failed'",
     ),
     Twin(
+        what="runs what is not due",
+        file="compai_dags/listing.py",
+        right='rows = [row for row in listing.rows if row.kind == "manual" or is_due(row, now)]',
+        wrong="rows = list(listing.rows)",
+        scenario="only what is due",
+        because="(1, 'pass')",
+    ),
+    Twin(
+        what="loses an exception",
+        file="compai_dags/runner.py",
+        right='if exemption is None or row.kind == "manual":',
+        wrong='if exemption is None or row.kind != "manual":',
+        scenario="settings per test and an exception",
+        because="'passed': 2",
+    ),
+    Twin(
         what="swallows an error and ends green",
         file="comp_ai_control_tests.py",
         right="            control_tests.summarise(here)",
