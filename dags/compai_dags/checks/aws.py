@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import msgspec
 
-from compai_dags.checks.base import CheckContext
+from compai_dags.checks.base import CheckContext, InvalidConfigError, config_object
 from compai_dags.checks.collected_texts import IamSummary, read_iam_summary
 from compai_dags.checks.collection import (
     Request,
@@ -26,6 +26,8 @@ KEYS = "AccountAccessKeysPresent"
 
 
 def iam_summary(row: Row, context: CheckContext) -> Observation:
+    if config_object(row, optional=True, keys=("require",)).get("require"):
+        raise InvalidConfigError(f"test type {row.kind} has no config.require")
     collected = collect(
         Request(
             control_id=row.control_id,

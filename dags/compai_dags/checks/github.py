@@ -15,6 +15,8 @@ from compai_dags.checks import github_via_comp_ai
 from compai_dags.checks.base import CheckContext, config_object
 from compai_dags.checks.github_access import CONNECTION_ID, read_access, read_as, refused
 from compai_dags.checks.github_config import (
+    COMMIT_KEYS,
+    PROTECTION_KEYS,
     Repository,
     is_branch,
     read_branch,
@@ -70,7 +72,7 @@ def branch_protection(row: Row, context: CheckContext) -> Observation:
     fields = context.connection(CONNECTION_ID)
     if fields is None:
         return github_via_comp_ai.branch_protection(row, context)
-    config = config_object(row)
+    config = config_object(row, keys=PROTECTION_KEYS)
     repository, wanted = read_repository(config), read_branch(config)
     required = read_requirements(config, REQUIREMENTS)
     least = read_number(config, "min_approvals", default=1, low=1, high=_MOST_APPROVALS)
@@ -107,7 +109,7 @@ def last_commit(row: Row, context: CheckContext) -> Observation:
     fields = context.connection(CONNECTION_ID)
     if fields is None:
         return github_via_comp_ai.last_commit(row, context)
-    config = config_object(row)
+    config = config_object(row, keys=COMMIT_KEYS)
     repository, wanted = read_repository(config), read_branch(config)
     only_reachable = bool(read_requirements(config, ("reachable",)))
     most = read_number(config, "max_age_days", default=90, low=1, high=_MOST_DAYS)

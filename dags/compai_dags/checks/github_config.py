@@ -9,6 +9,9 @@ from typing import Any
 
 from compai_dags.checks.base import InvalidConfigError
 
+# What the configs of the two types may say.
+PROTECTION_KEYS = ("owner", "repo", "branch", "min_approvals", "require")
+COMMIT_KEYS = ("owner", "repo", "branch", "max_age_days", "require")
 _NAME = re.compile(r"[\w.-]+", re.ASCII)
 # What git allows in no branch (git check-ref-format). Two dots would also climb in an address.
 _NO_BRANCH = re.compile(r"[\x00-\x20\x7f~^:?*\[\\]|\.\.|@\{|//|/\.|\.lock(?:/|$)|^[/.-]|[/.]$|^@$")

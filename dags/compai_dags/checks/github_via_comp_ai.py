@@ -10,7 +10,13 @@ from compai_client import GitHubEvidenceType
 from compai_dags.checks.base import CheckContext, config_object
 from compai_dags.checks.collected_texts import read_commit, read_protection
 from compai_dags.checks.collection import Request, collect, passed, undecided, unparsable
-from compai_dags.checks.github_config import Repository, read_names, read_repository
+from compai_dags.checks.github_config import (
+    COMMIT_KEYS,
+    PROTECTION_KEYS,
+    Repository,
+    read_names,
+    read_repository,
+)
 from compai_dags.outcomes import Observation, Reason
 from compai_dags.rows import Row
 
@@ -19,7 +25,7 @@ _DIRECT = "The Connection comp_ai_github would decide it: it reads GitHub's own 
 
 def branch_protection(row: Row, context: CheckContext) -> Observation:
     """PASS on "enabled"; the sentence for "absent" and "not readable" is the same: ERROR."""
-    config = config_object(row)
+    config = config_object(row, keys=PROTECTION_KEYS)
     repository = read_repository(config)
     unseen = _unseen_requirements(config)
     collected = collect(
@@ -63,7 +69,7 @@ def branch_protection(row: Row, context: CheckContext) -> Observation:
 
 def last_commit(row: Row, context: CheckContext) -> Observation:
     """Comp-AI's text has no date: it shows "reachable" at most, and passes where that is asked."""
-    config = config_object(row)
+    config = config_object(row, keys=COMMIT_KEYS)
     repository = read_repository(config)
     suffices = read_names(config) == {"reachable"}
     collected = collect(_request(row, repository, "last_commit", can_pass=suffices), context)

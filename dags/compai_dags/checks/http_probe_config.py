@@ -11,14 +11,12 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from compai_dags.checks.base import InvalidConfigError, config_object
+from compai_dags.checks.base import GENERAL_KEYS, InvalidConfigError, config_object
 from compai_dags.rows import Row
 from compai_dags.web import Method
 from compai_dags.web_guard import AddressRefusedError, target_of
 
 _KEYS = ("url", "method", "status", "json", "max_age", "connection")
-# What any test may have beside its check's own keys.
-_GENERAL_KEYS = ("attest_every", "evidence_refresh", "note", "timezone")
 _MAX_ASSERTIONS = 20
 # A server that is down answers so as well: expecting it would make an outage a pass.
 _OUTAGE = frozenset({408, 425, 429})
@@ -54,7 +52,7 @@ class ProbeConfig:
 def read_config(row: Row) -> ProbeConfig:
     """Raises InvalidConfigError, which names the key."""
     config = config_object(row)
-    unknown = sorted(set(config) - set(_KEYS) - set(_GENERAL_KEYS))
+    unknown = sorted(set(config) - set(_KEYS) - set(GENERAL_KEYS))
     if unknown:
         names = " and ".join(f"config.{key[:40]}" for key in unknown)
         are = "is no key" if len(unknown) == 1 else "are no keys"

@@ -24,6 +24,7 @@ TYPE = "keycloak_mfa"
 PHISHING_RESISTANT_FACTORS = ("webauthn", "webauthn-passwordless")
 FACTORS = ("otp", *PHISHING_RESISTANT_FACTORS)
 CONFIGURE = frozenset({"CONFIGURE_TOTP", "webauthn-register", "webauthn-register-passwordless"})
+KEYS = ("federated", "max_users", "require")
 MAX_USERS = 5000
 # One or two calls for each user: a slow Keycloak must not keep the other tests waiting for ever.
 TIME = timedelta(minutes=15)
@@ -52,7 +53,7 @@ class _Wanted:
 
 
 def mfa(row: Row, context: CheckContext) -> Observation:
-    wanted = _Wanted.read(config_object(row, optional=True))
+    wanted = _Wanted.read(config_object(row, optional=True, keys=KEYS))
     fields = context.connection(CONNECTION_ID)
     if fields is None:
         return not_configured(

@@ -44,6 +44,7 @@ STRONG = PHISHING_RESISTANT_FACTORS | {
 }
 # Something that one knows, like the password.
 NO_FACTOR = frozenset({"question"})
+KEYS = ("federated", "max_users", "min_users", "policy", "require")
 MAX_USERS = 1000
 # One call for each user, in an organisation that allows few a minute.
 TIME = timedelta(minutes=15)
@@ -81,7 +82,7 @@ class _Wanted:
 
 
 def mfa(row: Row, context: CheckContext) -> Observation:
-    wanted = _Wanted.read(config_object(row, optional=True))
+    wanted = _Wanted.read(config_object(row, optional=True, keys=KEYS))
     fields = context.connection(CONNECTION_ID)
     if fields is None:
         return not_configured(

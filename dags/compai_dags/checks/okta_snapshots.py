@@ -124,7 +124,7 @@ def _collect(
 
 def _refuse_mfa(row: Row) -> None:
     """A green inventory would be read as "everybody has a second factor"."""
-    required = config_object(row, optional=True).get("require")
+    required = config_object(row, optional=True, keys=("require",)).get("require")
     if required:
         raise InvalidConfigError(
             f"test type {row.kind} shows an inventory and nothing of config.require; okta_mfa or "

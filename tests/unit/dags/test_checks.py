@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from datetime import timedelta
 
 import pytest
@@ -41,6 +42,46 @@ def test_no_check_answers_pass_or_fail_for_a_bare_test(row, context) -> None:
     for test_type in CHECKS:
         observed = evaluate(row(test_type, config=None), context)
         assert observed.outcome in (Outcome.NOT_CONFIGURED, Outcome.MANUAL)
+
+
+@pytest.mark.parametrize(
+    ("test_type", "key", "meant"),
+    [
+        ("github_branch_protection", "min_aprovals", "min_approvals"),
+        ("github_branch_protection", "minApprovals", "min_approvals"),
+        ("github_branch_protection", "approvals", "min_approvals"),
+        ("github_branch_protection", "Branch", "branch"),
+        ("github_branch_protection", "requires", "require"),
+        ("github_last_commit", "max_age", "max_age_days"),
+        ("keycloak_mfa", "required", "require"),
+        ("okta_mfa", "polices", "policy"),
+        ("okta_mfa", "min-users", "min_users"),
+        ("okta_users_snapshot", "require_mfa", "require"),
+        ("aws_iam_summary", "evidence_refesh", "evidence_refresh"),
+    ],
+)
+@pytest.mark.parametrize("as_text", [False, True])
+def test_a_misspelt_key_would_ask_for_nothing_so_it_is_refused(
+    row, context, test_type, key, meant, as_text
+) -> None:
+    config = {"owner": "example-org", "repo": "demo-service", key: "strict"}
+    tested = row(test_type, config=json.dumps(config) if as_text else config)
+    observed = evaluate(tested, context)
+    assert (observed.outcome, observed.reason) == (Outcome.NOT_CONFIGURED, Reason.CONFIG)
+    assert observed.sentence == (
+        f"Not configured: config.{key} is no key of this test; it looks like config.{meant}."
+    )
+
+
+@pytest.mark.parametrize("key", ["note", "notes", "limit", "team", "repository", "ticket"])
+def test_keys_that_are_like_none_of_a_check_are_left_alone(row, context, key) -> None:
+    config = {"owner": "example-org", "repo": "demo-service", key: "see the wiki"}
+    assert evaluate(row(config=config), context).reason is Reason.NO_EVIDENCE_YET
+
+
+def test_a_requirement_that_a_check_does_not_have_is_refused(row, context) -> None:
+    observed = evaluate(row("aws_iam_summary", config={"require": "no_keys"}), context)
+    assert observed.sentence == ("Not configured: test type aws_iam_summary has no config.require.")
 
 
 class TestExpiredAttestation:
