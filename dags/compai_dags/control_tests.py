@@ -69,7 +69,7 @@ def list_chunks(
     """What each chunk has to do: its number, and how many control tests it has.
 
     A run that the clock started evaluates what is due; one that a person started evaluates
-    everything, or with `only_due` what is due as well.
+    everything, or with `only_due` what is due as well. A Clear repeats what the run recorded.
 
     The tests of each are stored by themselves: a mapped task reads all of what it is mapped over.
     """
@@ -80,7 +80,9 @@ def list_chunks(
     log_next_runs(listing.rows, now)
     not_due = 0
     if only_due or not task.is_started_by_hand:
-        listing, not_due = due_of(listing, now)
+        identity = task.identity
+        cleared_run = identity.run_id if identity.first_try > 1 else None
+        listing, not_due = due_of(listing, now, cleared_run=cleared_run)
         log.info("%s control tests are not due and are left alone", not_due)
     task.push(BAD_ROWS, listing.bad_rows)
     task.push(NOT_DUE, not_due)

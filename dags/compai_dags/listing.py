@@ -117,9 +117,19 @@ def select(listing: Listing, *, test_ids: Collection[int], allow_empty: bool) ->
     return Listing(rows=rows, bad_rows=listing.bad_rows)
 
 
-def due_of(listing: Listing, now: datetime) -> tuple[Listing, int]:
-    """The rows that are due, and how many are not. Manual tests are looked at in every run."""
-    rows = [row for row in listing.rows if row.kind == "manual" or is_due(row, now)]
+def due_of(
+    listing: Listing, now: datetime, *, cleared_run: str | None = None
+) -> tuple[Listing, int]:
+    """The rows that are due, and how many are not. Manual tests are looked at in every run.
+
+    What `cleared_run` recorded is due again: a person asked that run to look anew.
+    """
+
+    def is_wanted(row: Row) -> bool:
+        is_of_run = row.stored.trailer is not None and row.stored.trailer.run == cleared_run
+        return row.kind == "manual" or is_of_run or is_due(row, now)
+
+    rows = list(filter(is_wanted, listing.rows))
     return msgspec.structs.replace(listing, rows=rows), len(listing.rows) - len(rows)
 
 

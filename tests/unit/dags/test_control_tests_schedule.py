@@ -236,3 +236,24 @@ class TestOverrides:
             listing = control_tests.msgspec.convert(alerting.fetch_tests(task), alerting.Listing)
             standings += [standing_of(row, now) for row in listing.rows]
         assert standings == [Standing.STALE, Standing.VERIFIED]
+
+
+def test_a_scheduled_run_that_a_person_cleared_evaluates_its_tests_again(
+    start, probe, task, simulator
+) -> None:
+    others = said_by_us(Outcome.PASS, "pass", ago(minutes=5))
+    start(probe(1, schedule="yearly"), probe(2, schedule="yearly", **others))
+
+    def listed(first_try: int) -> int:
+        identity = RunIdentity(run_id="run-2", try_number=first_try, first_try=first_try)
+        again = dataclasses.replace(
+            task, task_id="list_control_tests", is_started_by_hand=False, identity=identity
+        )
+        chunks = control_tests.list_chunks(again, test_ids=[])
+        for part in chunks:
+            control_tests.evaluate_chunk(again, part["chunk"])
+        return sum(part["tests"] for part in chunks)
+
+    assert [listed(1), listed(1), listed(2), listed(2)] == [1, 0, 1, 1]
+    assert task.xcoms["list_control_tests", "not_due", -1] == 1
+    assert posts(simulator) == 3
