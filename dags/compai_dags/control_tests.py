@@ -5,7 +5,7 @@ from __future__ import annotations
 import logging
 from collections.abc import Collection
 from dataclasses import dataclass
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 
 import msgspec
 
@@ -27,6 +27,10 @@ OUTCOMES = "outcomes"
 BAD_ROWS = "bad_rows"
 NOT_DUE = "not_due"
 HISTORY = "history"
+# The time-out of the task is 60 minutes, the longest check takes 15. What is left of each is for
+# posting what was held back.
+EVALUATE_FOR = timedelta(minutes=42)
+POST_FOR = timedelta(minutes=58)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -103,6 +107,7 @@ def _pull_rows(task: Task, chunk: int) -> list[Row]:
 
 def evaluate_chunk(task: Task, chunk: int) -> None:
     """Evaluate and post; the outcomes are stored before anything is raised."""
+    begin = datetime.now(UTC)
     settings, identity = RunSettings.read(task.settings), task.identity
     with task.client() as client:
         runner = ChunkRunner(
@@ -117,6 +122,8 @@ def evaluate_chunk(task: Task, chunk: int) -> None:
             ),
             identity=identity,
             unchecked_pass=settings.unchecked_pass,
+            evaluate_until=begin + EVALUATE_FOR,
+            post_until=begin + POST_FOR,
         )
         try:
             runner.run(_pull_rows(task, chunk))

@@ -53,6 +53,11 @@ _PROGRAMMING_ERRORS = (
     TypeError,
     ValueError,
 )
+_OUT_OF_TIME = error(
+    Reason.TIMEOUT,
+    "Could not verify: there was no time left for it in this try.",
+    transient=True,
+)
 # How much of a sentence the verdict on a run repeats.
 _TOLD = 200
 _LOG_LEVELS = {
@@ -89,7 +94,11 @@ class Record(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
 
 
 class ChunkRunner:
-    """Runs the tests of one chunk; `records` is right at any moment, also after a time-out."""
+    """Runs the tests of one chunk; `records` is right at any moment, also after a time-out.
+
+    After `evaluate_until` no check begins that asks another system, after `post_until` nothing is
+    posted: a time-out of the scheduler would lose what is held back.
+    """
 
     def __init__(
         self,
@@ -98,6 +107,8 @@ class ChunkRunner:
         identity: RunIdentity,
         unchecked_pass: bool = False,
         evaluate: Evaluate = checks.evaluate,
+        evaluate_until: datetime | None = None,
+        post_until: datetime | None = None,
     ) -> None:
         self.records: list[Record] = []
         # Another try may help; nothing that is recorded is repeated in it.
@@ -106,6 +117,8 @@ class ChunkRunner:
         self._identity = identity
         self._unchecked_pass = unchecked_pass
         self._evaluate = evaluate
+        self._evaluate_until = evaluate_until
+        self._post_until = post_until
         self._evidence = EvidenceKeeper(
             client=context.client, now=context.now, run_id=identity.run_id
         )
@@ -152,7 +165,7 @@ class ChunkRunner:
 
     def _decide(self, row: Row) -> Decision:
         try:
-            observation = self._excepted(row) or vetted(row, self._evaluate(row, self._context))
+            observation = self._excepted(row) or self._observe(row)
         except InvalidConfigError as invalid:
             observation = not_configured(Reason.CONFIG, f"Not configured: {invalid}.")
         except CompAIError as failure:
@@ -172,6 +185,14 @@ class ChunkRunner:
             observation = msgspec.structs.replace(observation, sentence=marked)
         return decide(observation, row.stored, unchecked_pass=self._unchecked_pass)
 
+    def _observe(self, row: Row) -> Observation:
+        if self._is_after(self._evaluate_until) and checks.asks_somebody(row):
+            return _OUT_OF_TIME
+        return vetted(row, self._evaluate(row, self._context))
+
+    def _is_after(self, end: datetime | None) -> bool:
+        return end is not None and self._context.now() >= end
+
     def _excepted(self, row: Row) -> Observation | None:
         """The outcome of a test that somebody excepted as a whole, for as long as that lasts."""
         exemption = exception_of(row, self._context.now())
@@ -190,6 +211,10 @@ class ChunkRunner:
             return
         if self._dead_token is not None:
             self._record_lost(row, decision, Reason.AUTH, "the token is dead")
+            return
+        if self._is_after(self._post_until):
+            self._note_transient(True)
+            self._record_lost(row, decision, Reason.TIMEOUT, "there is no time left in this try")
             return
         try:
             decision = self._with_evidence(row, decision)

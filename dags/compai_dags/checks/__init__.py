@@ -18,7 +18,7 @@ from compai_dags.checks.outside import OutsideError
 from compai_dags.outcomes import Observation, Reason, error, not_configured
 from compai_dags.rows import Row
 
-__all__ = ["CHECKS", "Check", "CheckContext", "check_for", "evaluate"]
+__all__ = ["CHECKS", "Check", "CheckContext", "asks_somebody", "check_for", "evaluate"]
 
 CHECKS: Mapping[str, Check] = {
     "aws_iam_summary": aws.iam_summary,
@@ -41,6 +41,11 @@ GENERIC_TYPE = "integration"
 def check_for(row: Row) -> Check | None:
     """The check that evaluates this test; None: nothing here can tell whether it passes."""
     return http_probe.evaluate if _is_probe(row) else CHECKS.get(row.kind)
+
+
+def asks_somebody(row: Row) -> bool:
+    """Whether evaluating takes time, because its check asks another system."""
+    return check_for(row) not in (None, manual.evaluate)
 
 
 def evaluate(row: Row, context: CheckContext) -> Observation:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import pytest
@@ -349,3 +349,69 @@ def test_trouble_is_told_by_name_and_reason(start, run) -> None:
     text = explain_trouble(run().records)
     assert text.startswith("ERROR(upstream_5xx) control 3 test 1 'Test 1': [error:upstream_5xx] ")
     assert text.endswith("… and 3 more, see the log")
+
+
+class TestTime:
+    """Airflow's own time-out would end the task in the middle, and lose what is held back."""
+
+    @pytest.fixture
+    def slow(self, run):
+        """Each test takes 20 minutes, of 30 for evaluating and of 50 for everything."""
+        begin = datetime.now(UTC)
+
+        def slow(**over: Any) -> ChunkRunner:
+            clock = [begin]
+
+            def evaluate_slowly(row, context) -> Observation:
+                clock[0] += timedelta(minutes=20)
+                return evaluate(row, context)
+
+            limits = {"evaluate_until": begin + timedelta(minutes=30)}
+            limits |= {"post_until": begin + timedelta(minutes=50)} | over
+            return run(evaluate=evaluate_slowly, context={"now": lambda: clock[0]}, **limits)
+
+        return slow
+
+    def test_what_there_is_no_time_for_waits_for_the_next_try(
+        self, start, slow, stored, calls
+    ) -> None:
+        start(*map(control_test, range(1, 5)))
+        first = slow(identity=NOT_LAST)
+        assert outcomes(first) == ["PASS", "PASS", "ERROR(timeout)", "ERROR(timeout)"]
+        assert first.wants_retry
+        assert "there was no time left for it in this try" in first.records[-1].said
+        assert (calls(POST), stored(3)["last_result"]) == (2, None)
+        again = slow(identity=RETRY | {"is_last_try": True})
+        assert outcomes(again) == ["PASS"] * 4
+
+    def test_on_the_last_try_an_old_pass_is_not_left_to_be_read_as_current(
+        self, start, slow, stored
+    ) -> None:
+        old = {
+            "last_result": "pass",
+            "last_details": "Looked at.",
+            "last_run_at": "2026-11-01T00:00:00Z",
+        }
+        start(control_test(1), control_test(2), control_test(3, **old))
+        assert outcomes(slow()) == ["PASS", "PASS", "ERROR(timeout)"]
+        assert stored(3)["last_result"] == "skipped"
+        assert stored(3)["last_details"].startswith("[error:timeout] Could not verify: ")
+
+    def test_what_takes_no_time_is_never_out_of_time(self, start, slow, stored) -> None:
+        person = {"last_run_at": "2026-11-01T00:00:00Z", "last_result": "pass", "last_details": "x"}
+        start(
+            control_test(1),
+            control_test(2),
+            control_test(3, "manual", **person),
+            control_test(4, "integration", **person),
+        )
+        assert outcomes(slow())[2:] == ["MANUAL", "NOT_CONFIGURED(no_check)"]
+        assert [stored(number)["last_details"] for number in (3, 4)] == ["x", "x"]
+
+    def test_nothing_is_posted_when_all_of_the_time_is_over(self, start, slow, calls) -> None:
+        start(*map(control_test, range(1, 4)))
+        ended = slow(post_until=datetime.now(UTC) + timedelta(minutes=19))
+        assert outcomes(ended) == ["UNRECORDED(timeout)", "UNRECORDED(timeout)", "ERROR(timeout)"]
+        assert "no time left" in ended.records[0].said
+        assert not ended.wants_retry
+        assert calls(POST) == 0
