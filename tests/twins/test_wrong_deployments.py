@@ -90,8 +90,8 @@ DAGS = (
     Twin(
         what="an alert that prints 0 for what it could not fetch",
         file="compai_dags/alerts.py",
-        right="""f"gaps: {'unknown' if gaps is None else len(gaps)}",""",
-        wrong="""f"gaps: {len(gaps or [])}",""",
+        right="""f"gaps: {'unknown' if view.gaps is None else len(view.gaps)}",""",
+        wrong="""f"gaps: {len(view.gaps or [])}",""",
         scenario="tests known, gaps not",
         because="gaps: 0; tests: 1 failing",
     ),
@@ -114,7 +114,7 @@ DAGS = (
     Twin(
         what="runs what is not due",
         file="compai_dags/listing.py",
-        right='rows = [row for row in listing.rows if row.kind == "manual" or is_due(row, now)]',
+        right="rows = list(filter(is_wanted, listing.rows))",
         wrong="rows = list(listing.rows)",
         scenario="only what is due",
         because="(1, 'pass')",

@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 import ast
+from datetime import timedelta
 from pathlib import Path
 
 import pytest
 
 import compai_client
 import compai_dags
+from compai_dags import control_tests
+from compai_dags.checks import keycloak, okta
 
 DAGS = Path(__file__).parents[3] / "dags"
 FILES = sorted(DAGS.glob("*.py"))
@@ -91,6 +94,18 @@ def test_it_is_bounded_and_documented(tree: ast.Module) -> None:
     tasks = decorators(tree, "task")
     assert tasks
     assert all("execution_timeout" in keywords(task) for task in tasks)
+
+
+def test_a_chunk_ends_by_its_own_clock_before_airflow_ends_it() -> None:
+    source = (DAGS / "comp_ai_control_tests.py").read_text(encoding="utf-8")
+    (chunk,) = (
+        task
+        for task in decorators(ast.parse(source), "task")
+        if "max_active_tis_per_dagrun" in keywords(task)
+    )
+    assert ast.unparse(keywords(chunk)["execution_timeout"]) == "timedelta(minutes=60)"
+    longest = max(keycloak.TIME, okta.TIME)
+    assert control_tests.EVALUATE_FOR + longest < control_tests.POST_FOR < timedelta(minutes=60)
 
 
 def tasks_of(tree: ast.Module) -> set[str]:
