@@ -9,7 +9,7 @@ import msgspec
 
 from compai_client import CompAI, CompAIError
 from compai_dags.listing import explain_misrouting
-from compai_dags.scan_attach import Progress, attach, stored_links
+from compai_dags.scan_attach import Progress, RepeatedPageError, attach, stored_links
 from compai_dags.scan_config import SETTING, Document, Job, link_key, read_form, read_jobs
 from compai_dags.scan_links import Link, check_links
 from compai_dags.task import PermanentError, Task
@@ -87,7 +87,7 @@ def scan_job(task: Task, plain: dict[str, Any], *, dry_run: bool) -> None:
         with task.client() as client:
             run.run(client)
         is_done = True
-    except (CompAIError, PermanentError) as failure:
+    except (CompAIError, PermanentError, RepeatedPageError) as failure:
         run.trouble.append(str(failure))
         raise
     finally:

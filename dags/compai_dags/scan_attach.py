@@ -37,6 +37,10 @@ class UnknownControlError(PermanentError):
     """Comp-AI has no such control; asking again cannot help."""
 
 
+class RepeatedPageError(Exception):
+    """A page of evidence brings nothing new, so what follows it is out of reach for now."""
+
+
 @dataclass(kw_only=True)
 class Progress:
     """What became of the documents; right at any moment, also when an error is raised."""
@@ -50,7 +54,7 @@ def stored_links(client: CompAI, control_id: int) -> set[str]:
 
     A row that cannot be read raises: it may hold the very link that is looked for. Rows of one time
     may change places between two pages, so that one comes twice and another not at all; then all
-    pages are read again.
+    pages are read again. Raises RepeatedPageError for a full page with nothing new.
     """
     links: dict[int, str] = {}
     for _ in range(_MAX_PASSES):
@@ -58,6 +62,11 @@ def stored_links(client: CompAI, control_id: int) -> set[str]:
         while True:
             page = client.list_evidence(control_id=control_id, limit=_PAGE, offset=len(ids))
             links |= {item.id: link_key(item.link_url) for item in page if item.link_url}
+            if len(page) >= _PAGE and {item.id for item in page}.issubset(ids):
+                raise RepeatedPageError(
+                    f"Comp-AI lists the same evidence of control {control_id} again, so it cannot "
+                    "be told which links are there"
+                )
             ids += [item.id for item in page]
             if len(page) < _PAGE:
                 break

@@ -17,7 +17,13 @@ from compai_client import (
     StaticToken,
     WrongShapeError,
 )
-from compai_dags.scan_attach import Progress, UnknownControlError, attach, stored_links
+from compai_dags.scan_attach import (
+    Progress,
+    RepeatedPageError,
+    UnknownControlError,
+    attach,
+    stored_links,
+)
 from compai_dags.scan_config import Document, link_key
 from compai_kit.contract.exchange import HttpResponse
 from compai_kit.simulator.answers import json_answer
@@ -219,3 +225,20 @@ def test_rows_that_change_places_between_pages_are_not_missed(
     ):
         assert stored_links(client, 7) == {f"{url}/{n}" for n in range(60)}
     assert app.swaps == 0
+
+
+def test_pages_that_bring_nothing_new_are_not_read_for_ever(
+    control: SimulatorControl, client: CompAI
+) -> None:
+    """Whatever ignores `offset` must neither hang the job nor pass for the whole list."""
+    row = {"control_id": 7, "type": "document", "collected_at": "2026-11-20T00:00:00Z"}
+    row |= dict.fromkeys(
+        ("source", "description", "link_url", "created_by", "file_path", "file_name",
+         "content_type", "extracted_text")
+    )  # fmt: skip
+    page = [row | {"id": number} for number in range(1, 51)]
+    control.faults(
+        Fault(kind="status", operation="listEvidence", status=200, body=page, count=None)
+    )
+    with pytest.raises(RepeatedPageError, match="lists the same evidence of control 7 again"):
+        stored_links(client, 7)
