@@ -106,6 +106,7 @@ def _collect(
     row: Row, context: CheckContext, evidence_type: OktaEvidenceType
 ) -> Collected | Observation:
     _refuse_mfa(row)
+    _refuse_control_about_mfa(row, context)
     return collect(
         Request(
             control_id=row.control_id,
@@ -134,4 +135,14 @@ def _refuse_mfa(row: Row) -> None:
         raise InvalidConfigError(
             f"the test is named {row.name!r}, but its type {row.kind} carries no data on second "
             "factors; give it the type okta_mfa or keycloak_mfa"
+        )
+
+
+def _refuse_control_about_mfa(row: Row, context: CheckContext) -> None:
+    """The list of tests does not name their controls. Raises the client's errors."""
+    control = context.client.get_control(control_id=row.control_id)
+    if _MFA.search(control.name):
+        raise InvalidConfigError(
+            f"the control is named {control.name[:200]!r}, but test type {row.kind} carries no "
+            "data on second factors; give the test the type okta_mfa or keycloak_mfa"
         )

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import pytest
 
+from compai_client import ServerError
 from compai_dags.checks import CheckContext, evaluate
 from compai_dags.outcomes import Outcome, Reason
 from compai_kit.simulator.control import Fault
@@ -170,6 +171,27 @@ class TestPairing:
         for words in (name, test_type, "okta_mfa", "keycloak_mfa"):
             assert words in observed.sentence
         assert collected() == (0, 0)
+
+    @pytest.mark.parametrize("test_type", OKTA_TYPES)
+    def test_nor_one_of_a_control_that_is_named_after_mfa(
+        self, row, context, simulator, collected, test_type
+    ) -> None:
+        controls = [{"id": 3, "internal_id": "C-3", "name": "Multi-factor authentication"}]
+        evidence = [{"id": 1, "type": "document", "control_id": 3}]
+        simulator.reset({"controls": controls, "evidence": evidence}, {"okta": OKTA})
+        observed = evaluate(row(test_type, config=None, name="Inventory"), context)
+        assert (observed.outcome, observed.reason) == (Outcome.NOT_CONFIGURED, Reason.CONFIG)
+        assert observed.sentence == (
+            "Not configured: the control is named 'Multi-factor authentication', but test type "
+            f"{test_type} carries no data on second factors; give the test the type okta_mfa or "
+            "keycloak_mfa."
+        )
+        assert collected() == (0, 0)
+
+    def test_a_control_that_cannot_be_read_is_no_pass(self, row, context, simulator) -> None:
+        simulator.faults(Fault(kind="status", operation="getControl", status=500, count=None))
+        with pytest.raises(ServerError):
+            evaluate(row("okta_org_summary", config=None, name="Inventory"), context)
 
     @pytest.mark.parametrize("require", ["phishing_resistant", ["mfa"]])
     def test_nor_one_that_requires_it(self, row, context, collected, require) -> None:

@@ -38,7 +38,8 @@ def test_types_are_compared_without_case_and_space(row, context, test_type) -> N
     assert evaluate(row(test_type), context).outcome is Outcome.MANUAL
 
 
-def test_no_check_answers_pass_or_fail_for_a_bare_test(row, context) -> None:
+def test_no_check_answers_pass_or_fail_for_a_bare_test(row, context, simulator) -> None:
+    simulator.reset({"controls": [{"id": 3, "internal_id": "C-3", "name": "Control"}]})
     for test_type in CHECKS:
         observed = evaluate(row(test_type, config=None), context)
         assert observed.outcome in (Outcome.NOT_CONFIGURED, Outcome.MANUAL)
