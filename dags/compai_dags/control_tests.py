@@ -27,8 +27,8 @@ OUTCOMES = "outcomes"
 BAD_ROWS = "bad_rows"
 NOT_DUE = "not_due"
 HISTORY = "history"
-# Within the task's time-out of 60 minutes: the longest check takes 15, and then what was held back is
-# posted, of which one call takes four at most.
+# Within the task's time-out of 60 minutes: the longest check takes 15, and then what was held back
+# is posted, of which one call takes four at most.
 EVALUATE_FOR = timedelta(minutes=38)
 POST_FOR = timedelta(minutes=55)
 
