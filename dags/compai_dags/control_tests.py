@@ -12,8 +12,9 @@ import msgspec
 from compai_dags import history, rows, summary
 from compai_dags.checks import CheckContext
 from compai_dags.listing import chunk, due_of, list_in_force, log_next_runs, select
+from compai_dags.records import Record, explain_trouble, for_summary
 from compai_dags.rows import Row
-from compai_dags.runner import ChunkRunner, Record, explain_trouble, for_summary
+from compai_dags.runner import ChunkRunner
 from compai_dags.settings import Settings
 from compai_dags.task import PermanentError, Task
 from compai_dags.web import Web

@@ -14,7 +14,7 @@ import msgspec
 
 from compai_dags import __version__
 from compai_dags.decisions import RunIdentity
-from compai_dags.runner import Record
+from compai_dags.records import Record
 
 _NOT_IN_A_NAME = re.compile(r"[^\w.-]", re.ASCII)
 # A storage that says "exists" to every name would be asked for ever.

@@ -36,6 +36,7 @@ from compai_dags.outcomes import (
     error,
     not_configured,
 )
+from compai_dags.records import Record
 from compai_dags.rows import Row, read_row
 from compai_dags.trailer import write_details
 
@@ -58,39 +59,12 @@ _OUT_OF_TIME = error(
     "Could not verify: there was no time left for it in this try.",
     transient=True,
 )
-# How much of a sentence the verdict on a run repeats.
-_TOLD = 200
 _LOG_LEVELS = {
     Outcome.ERROR: logging.ERROR,
     Outcome.UNRECORDED: logging.ERROR,
     Outcome.FAIL: logging.WARNING,
     Outcome.NOT_CONFIGURED: logging.WARNING,
 }
-
-
-class Record(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
-    """What became of one test: the outcome, and what Comp-AI was told (None: nothing)."""
-
-    id: int
-    control_id: int
-    name: str
-    outcome: Outcome
-    reason: str | None
-    said: str
-    posted: Result | None
-    # When PASS or FAIL was observed, and what each rests on.
-    collected_at: datetime | None = None
-    evidence_id: int | None = None
-    failing: str = ""
-    kept_because: str | None = None
-
-    @property
-    def is_trouble(self) -> bool:
-        return self.outcome in (Outcome.ERROR, Outcome.UNRECORDED)
-
-    def __str__(self) -> str:
-        reason = f"({self.reason})" if self.reason else ""
-        return f"{self.outcome}{reason} control {self.control_id} test {self.id} {self.name!r}"
 
 
 class ChunkRunner:
@@ -348,25 +322,3 @@ class ChunkRunner:
 
 def _was_stored(answer: ControlTest, row: Row, result: Result, details: str) -> bool:
     return (answer.id, answer.last_result, answer.last_details) == (row.id, result, details)
-
-
-def for_summary(record: Record) -> Record:
-    """What the verdict on a run needs of it; the words of all tests together are large."""
-    return Record(
-        id=record.id,
-        control_id=record.control_id,
-        name=record.name,
-        outcome=record.outcome,
-        reason=record.reason,
-        said=record.said[:_TOLD] if record.is_trouble else "",
-        posted=record.posted,
-    )
-
-
-def explain_trouble(records: list[Record], limit: int = 20) -> str:
-    """Names and reasons of what went wrong, for the exception that turns the task red."""
-    trouble = [record for record in records if record.is_trouble]
-    lines = [f"{record}: {record.said[:_TOLD]}" for record in trouble[:limit]]
-    if len(trouble) > limit:
-        lines.append(f"… and {len(trouble) - limit} more, see the log")
-    return "\n".join(lines)

@@ -8,8 +8,8 @@ from typing import Any
 import msgspec
 
 from compai_dags.outcomes import Outcome, Reason
+from compai_dags.records import Record, explain_trouble
 from compai_dags.rows import Row
-from compai_dags.runner import Record, explain_trouble
 from compai_dags.task import PermanentError
 
 

@@ -10,7 +10,7 @@ import pytest
 from compai_dags.decisions import RunIdentity
 from compai_dags.history import encode_outcomes, encode_summary, store
 from compai_dags.outcomes import Outcome, Reason
-from compai_dags.runner import Record
+from compai_dags.records import Record
 
 AT = datetime(2026, 11, 25, 6, 0, 30, tzinfo=UTC)
 IDENTITY = RunIdentity(run_id="manual__2026-11-25T06:00:00+00:00", try_number=2)

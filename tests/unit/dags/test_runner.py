@@ -11,8 +11,9 @@ from compai_client import ClientCredentials, CompAI, StaticToken
 from compai_dags.checks import CheckContext, evaluate
 from compai_dags.decisions import RunIdentity
 from compai_dags.outcomes import Observation, Outcome, Reason
+from compai_dags.records import explain_trouble
 from compai_dags.rows import read_row
-from compai_dags.runner import ChunkRunner, explain_trouble
+from compai_dags.runner import ChunkRunner
 from compai_dags.trailer import read_details
 from compai_kit.simulator.control import Fault
 
