@@ -88,10 +88,19 @@ def apply_overrides(
         if internal_id not in by_id:
             _warn(f"Comp-AI has no control {internal_id!r}", internal_id, by_id)
             continue
-        names = {row.name for row in rows if row.control_id in by_id[internal_id]}
+        ids: defaultdict[str, list[int]] = defaultdict(list)
+        for row in rows:
+            if row.control_id in by_id[internal_id]:
+                ids[row.name].append(row.id)
         for name, override in tests.items():
-            if name not in names:
-                _warn(f"control {internal_id!r} has no control test {name!r}", name, names)
+            if name not in ids:
+                _warn(f"control {internal_id!r} has no control test {name!r}", name, ids)
+            elif len(ids[name]) > 1:
+                log.warning(
+                    "%s: control %r, test %r names %s control tests (%s); it holds for each "
+                    "of them",
+                    *(SETTING, internal_id, name, len(ids[name]), ", ".join(map(str, ids[name]))),
+                )
             said |= {(control_id, name): override for control_id in by_id[internal_id]}
     return [
         row if override is None else _overridden(row, override, cadence, now)

@@ -257,3 +257,15 @@ def test_the_documented_example_can_be_read() -> None:
     (override,) = parse_overrides(example)["CTL-ACCESS-001"].values()
     assert override.schedule == "weekly"
     assert override.exceptions[0].object == "break-glass"
+
+
+def test_a_name_that_several_tests_share_covers_all_of_them_and_says_so(row, now, caplog) -> None:
+    said = {"exceptions": [{"reason": "Moves next week.", "expires": "2026-12-31"}]}
+    overrides = parse_overrides(json.dumps({"AC-3": {NAME: said}}))
+    rows = [row(id=5), row(id=6), row(id=7, name="Another")]
+    got = apply_overrides(rows, overrides, controls("AC-1", "AC-2", "AC-3"), cadence=DAILY, now=now)
+    assert [len(result.exemptions) for result in got] == [1, 1, 0]
+    assert (
+        f"COMP_AI_TEST_OVERRIDES: control 'AC-3', test {NAME!r} names 2 control tests (5, 6); it "
+        "holds for each of them"
+    ) in caplog.text
