@@ -7,7 +7,7 @@ unless `config.federated` is `trust`. Needs the Connection `comp_ai_keycloak` an
 from __future__ import annotations
 
 from dataclasses import dataclass
-from datetime import timedelta
+from datetime import datetime, timedelta
 from typing import Any
 
 from compai_dags.checks.base import CheckContext, InvalidConfigError, config_object
@@ -64,9 +64,10 @@ def mfa(row: Row, context: CheckContext) -> Observation:
         )
     access = read_access(fields)
     with Realm(access, context) as realm:
-        users = realm.users(wanted.max_users)
+        deadline = context.now() + TIME
+        users = realm.users(wanted.max_users, until=deadline)
         enabled = [user for user in users.values() if user.enabled]
-        found = _Found.read(realm, enabled, wanted, context)
+        found = _Found.read(realm, enabled, wanted, context, deadline)
         if found.gone and realm.count() > len(users) - found.gone:
             raise OutsideError(
                 Reason.AMBIGUOUS,
@@ -116,9 +117,14 @@ class _Found:
 
     @classmethod
     def read(
-        cls, realm: Realm, users: list[User], wanted: _Wanted, context: CheckContext
+        cls,
+        realm: Realm,
+        users: list[User],
+        wanted: _Wanted,
+        context: CheckContext,
+        deadline: datetime,
     ) -> _Found:
-        found, deadline = cls(), context.now() + TIME
+        found = cls()
         for number, user in enumerate(users):
             if context.now() > deadline:
                 minutes = TIME.total_seconds() / 60

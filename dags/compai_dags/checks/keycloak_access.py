@@ -10,6 +10,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
+from datetime import datetime
 from types import TracebackType
 from typing import Any, Self, TypeVar
 from urllib.parse import quote, urlsplit
@@ -141,6 +142,7 @@ class Realm:
 
     def __init__(self, access: Access, context: CheckContext) -> None:
         self._access = access
+        self._context = context
         self._source = TokenSource(
             access.credentials, settings=ClientSettings(sleep=context.sleep, now=context.now)
         )
@@ -171,17 +173,18 @@ class Realm:
     def count(self) -> int:
         return self._read(self._admin.get(f"{self._users}/count"), int)
 
-    def users(self, limit: int) -> dict[str, User]:
+    def users(self, limit: int, *, until: datetime) -> dict[str, User]:
         """All users by id, disabled ones too; as many as the count says.
 
-        Raises OutsideError(permission) for a partial view, (truncated) beyond `limit`.
+        Raises OutsideError(permission) for a partial view, (truncated) beyond `limit`, (timeout)
+        after `until`.
         """
         before = self.count()
         self._must_see_all()
         for _ in range(LISTINGS):
             if before > limit:
                 raise _too_many(limit)
-            users = {user.id: user for page in self._pages(limit) for user in page}
+            users = {user.id: user for page in self._pages(limit, until) for user in page}
             after = self.count()
             if after == before:
                 break
@@ -205,8 +208,12 @@ class Realm:
         """None for a user who is gone."""
         return self._of(user, "federated-identity", list[Identity])
 
-    def _pages(self, limit: int) -> Iterator[list[User]]:
+    def _pages(self, limit: int, until: datetime) -> Iterator[list[User]]:
         for first in range(0, limit + PAGE, PAGE):
+            if self._context.now() > until:
+                raise OutsideError(
+                    Reason.TIMEOUT, f"only {first} users of Keycloak were listed in time"
+                )
             asked = {"first": first, "max": PAGE, "briefRepresentation": "true"}
             page = self._read(self._admin.get(self._users, params=asked), list[User])
             yield page

@@ -141,7 +141,8 @@ class _Found:
 
     def read_users(self, okta: Okta, wanted: _Wanted, context: CheckContext) -> None:
         """Raises OutsideError while nothing is known; later, the rest is unknown."""
-        listed = okta.users()
+        deadline = context.now() + TIME
+        listed = okta.users(until=deadline)
         waiting = [user for user in listed if user.status in NOT_YET]
         if waiting:
             self._notes.append(
@@ -154,7 +155,6 @@ class _Found:
                 Reason.TRUNCATED,
                 f"Okta has {len(users)} enabled users, config.max_users allows {wanted.max_users}",
             )
-        deadline = context.now() + TIME
         for number, user in enumerate(users):
             try:
                 if context.now() > deadline:

@@ -174,14 +174,18 @@ class Okta:
     def raw_sha256(self) -> str:
         return self._outside.raw_sha256
 
-    def users(self) -> list[User]:
-        """All but the deprovisioned, whom Okta does not list."""
+    def users(self, *, until: datetime) -> list[User]:
+        """All but the deprovisioned, whom Okta does not list; no page is read after `until`."""
         users: dict[str, User] = {}
         for answer in self._outside.pages("api/v1/users", params={"limit": PAGE}):
             users |= {user.id: user for user in self._read(answer, list[User], "users")}
             self._note("users", answer)
             if next_link(answer) is not None:
                 self._pause("users")
+                if self._context.now() > until:
+                    raise OutsideError(
+                        Reason.TIMEOUT, f"only {len(users)} users of Okta were listed in time"
+                    )
         return list(users.values())
 
     def user(self, user_id: str) -> User | None:

@@ -291,6 +291,13 @@ class TestManyUsers:
         assert (observed.outcome, observed.reason) == (Outcome.ERROR, Reason.TIMEOUT)
         assert "of 5 users were read in 15 minutes" in observed.sentence
 
+    def test_nor_does_their_list(self, world: World, now) -> None:
+        world.realm(*self.crowd(5))
+        times = (now + timedelta(minutes=16 * n) for n in range(100))
+        observed = world.check(now=lambda: next(times))
+        assert (observed.outcome, observed.reason) == (Outcome.ERROR, Reason.TIMEOUT)
+        assert "only 0 users of Keycloak were listed in time" in observed.sentence
+
 
 class TestUsersWhoComeAndGo:
     """Calls in order: count, page, count, then one for each user."""

@@ -604,6 +604,13 @@ class TestLimits:
         assert is_error(observed, Reason.TIMEOUT)
         assert "of 3 users were read in 15 minutes" in observed.sentence
 
+    def test_so_does_a_list_that_takes_too_long(self, okta, now) -> None:
+        ticks = iter(range(10_000))
+        okta.people(*(ADA | {"login": f"ada{n}@example.org"} for n in range(201)))
+        observed = okta.check(now=lambda: now + timedelta(minutes=16 * next(ticks)))
+        assert is_error(observed, Reason.TIMEOUT)
+        assert "only 200 users of Okta were listed in time" in observed.sentence
+
 
 class TestRefusals:
     def test_a_wrong_token(self, okta) -> None:
