@@ -21,6 +21,7 @@ from compai_dags.checks.github_config import (
     is_branch,
     read_branch,
     read_number,
+    read_only_reachable,
     read_repository,
     read_requirements,
 )
@@ -111,7 +112,7 @@ def last_commit(row: Row, context: CheckContext) -> Observation:
         return github_via_comp_ai.last_commit(row, context)
     config = config_object(row, keys=COMMIT_KEYS)
     repository, wanted = read_repository(config), read_branch(config)
-    only_reachable = bool(read_requirements(config, ("reachable",)))
+    only_reachable = read_only_reachable(config)
     most = read_number(config, "max_age_days", default=90, low=1, high=_MOST_DAYS)
     with open_github(read_access(fields), context) as github:
         repo = _read_repo(github, repository)

@@ -79,6 +79,16 @@ def read_requirements(config: Mapping[str, Any], known: Collection[str]) -> froz
     return names
 
 
+def read_only_reachable(config: Mapping[str, Any]) -> bool:
+    """Whether a last commit of any age will do."""
+    is_asked = bool(read_requirements(config, ("reachable",)))
+    if is_asked and config.get("max_age_days") is not None:
+        raise InvalidConfigError(
+            "config.max_age_days and config.require 'reachable' exclude each other"
+        )
+    return is_asked
+
+
 def read_number(config: Mapping[str, Any], key: str, *, default: int, low: int, high: int) -> int:
     value = config.get(key, default)
     if type(value) is not int or not low <= value <= high:

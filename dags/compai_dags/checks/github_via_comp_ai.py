@@ -15,6 +15,7 @@ from compai_dags.checks.github_config import (
     PROTECTION_KEYS,
     Repository,
     read_names,
+    read_only_reachable,
     read_repository,
 )
 from compai_dags.outcomes import Observation, Reason
@@ -71,7 +72,7 @@ def last_commit(row: Row, context: CheckContext) -> Observation:
     """Comp-AI's text has no date: it shows "reachable" at most, and passes where that is asked."""
     config = config_object(row, keys=COMMIT_KEYS)
     repository = read_repository(config)
-    suffices = read_names(config) == {"reachable"}
+    suffices = read_only_reachable(config)
     collected = collect(_request(row, repository, "last_commit", can_pass=suffices), context)
     if isinstance(collected, Observation):
         return collected

@@ -180,6 +180,12 @@ class TestLastCommit:
             "The age of the commit was not examined."
         )
 
+    def test_an_age_is_not_dropped_for_being_reachable(self, row, context, collected) -> None:
+        both = config(require="reachable", max_age_days=30)
+        observed = evaluate(row("github_last_commit", config=both), context)
+        assert (observed.outcome, observed.reason) == (Outcome.NOT_CONFIGURED, Reason.CONFIG)
+        assert collected() == (0, 0)
+
     @pytest.mark.parametrize("more", [{}, {"require": "reachable"}])
     def test_an_unknown_commit_is_never_a_pass(self, row, context, github, more) -> None:
         observed = evaluate(row("github_last_commit", config=config("bare", **more)), context)

@@ -604,6 +604,14 @@ class TestLastCommit:
         assert verdict(observed) == PASS
         assert "is 4000 days old" in observed.sentence
 
+    def test_an_age_is_not_dropped_for_being_reachable(self, committed, commit) -> None:
+        committed(datetime.now(UTC) - timedelta(days=4000))
+        observed = commit(require="reachable", max_age_days=30)
+        assert verdict(observed) == (Outcome.NOT_CONFIGURED, Reason.CONFIG)
+        assert observed.sentence == (
+            "Not configured: config.max_age_days and config.require 'reachable' exclude each other."
+        )
+
     @pytest.mark.parametrize(
         ("date", "reason"),
         [
