@@ -45,8 +45,17 @@ class Decision(Struct, frozen=True, kw_only=True):
     evidence: EvidenceRef | None = None
 
 
-def decide(observation: Observation, stored: Stored, *, unchecked_pass: bool = False) -> Decision:
-    """Map an outcome onto the three results of the API, given what would be overwritten."""
+def decide(
+    observation: Observation,
+    stored: Stored,
+    *,
+    unchecked_pass: bool = False,
+    is_manual: bool = False,
+) -> Decision:
+    """Map an outcome onto the three results of the API, given what would be overwritten.
+
+    `is_manual`: the test is a person's to do, and so is its record, whatever happens here.
+    """
     match observation.outcome:
         case Outcome.PASS:
             return _post(observation, "pass")
@@ -57,6 +66,8 @@ def decide(observation: Observation, stored: Stored, *, unchecked_pass: bool = F
             return _post(observation, "skipped", "n/a")
         case Outcome.NOT_CONFIGURED:
             return _decide_not_configured(observation, stored, unchecked_pass)
+        case Outcome.ERROR if is_manual:
+            return _keep(observation, "the record of a person is never overwritten")
         case Outcome.ERROR if stored.is_proven_fail:
             return _keep(observation, "a proven fail is changed by an observation only")
         case Outcome.ERROR:

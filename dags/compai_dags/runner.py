@@ -157,7 +157,12 @@ class ChunkRunner:
                 f"{observation.sentence} [config] {row.plan.problem}: it runs when the DAG does."
             )
             observation = msgspec.structs.replace(observation, sentence=marked)
-        return decide(observation, row.stored, unchecked_pass=self._unchecked_pass)
+        return decide(
+            observation,
+            row.stored,
+            unchecked_pass=self._unchecked_pass,
+            is_manual=row.kind == "manual",
+        )
 
     def _observe(self, row: Row) -> Observation:
         if self._is_after(self._evaluate_until) and checks.asks_somebody(row):

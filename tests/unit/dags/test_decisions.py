@@ -185,3 +185,12 @@ def test_a_retry_after_a_clear_knows_its_own_results(now) -> None:
 
 def test_nobodys_result_was_recorded_by_us(theirs) -> None:
     assert not is_recorded(theirs("pass"), RunIdentity(run_id="run-1", try_number=2))
+
+
+def test_an_outage_leaves_what_a_person_attested(theirs) -> None:
+    decision = decide(COLUMNS[4], theirs("pass"), is_manual=True)
+    assert COLUMNS[4].outcome is Outcome.ERROR
+    assert (decision.result, decision.kept_because) == (
+        None,
+        "the record of a person is never overwritten",
+    )
