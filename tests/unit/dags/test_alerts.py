@@ -113,7 +113,7 @@ class TestAllClear:
         [
             "gap", "unreadable gap", "unreadable test", "no tests", "failing", "failing elsewhere",
             "failing by a person", "error", "not configured", "unproven", "unchecked", "late",
-            "stale", "never run",
+            "stale", "never run", "negative evidence",
         ],
     )  # fmt: skip
     def test_is_not_said_when_anything_is_open(
@@ -131,6 +131,7 @@ class TestAllClear:
             "late": row(stored=ours(Outcome.PASS, at=now - 30 * HOUR)),
             "stale": row(stored=ours(Outcome.PASS, at=old)),
             "never run": row(stored=theirs("pass", at=None)),
+            "negative evidence": row(stored=ours(Outcome.NOT_APPLICABLE, hides_gap=True)),
         }
         listed = [] if spoiler == "no tests" else [verified(1)]
         if spoiler in rows:
