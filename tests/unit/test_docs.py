@@ -83,3 +83,13 @@ def test_readme_says_that_dags_start_paused() -> None:
     readme = (ROOT / "README.md").read_text(encoding="utf-8")
     assert "Airflow creates DAGs paused" in readme
     assert "airflow dags unpause comp_ai_control_tests" in readme
+
+
+def test_every_setting_and_connection_of_the_dags_is_in_the_readme() -> None:
+    code = "\n".join(path.read_text(encoding="utf-8") for path in (ROOT / "dags").rglob("*.py"))
+    settings = set(re.findall(r"""["']((?:COMP_AI|SLACK)_[A-Z0-9_]+)["']""", code))
+    connections = set(re.findall(r"""["'](comp_ai_(?:github|okta|keycloak)|comp_ai)["']""", code))
+    readme = (ROOT / "README.md").read_text(encoding="utf-8")
+    named = set(re.findall(r"`([A-Za-z_]+)(?:=\w+)?`", readme))
+    assert len(settings) > 15
+    assert settings | connections <= named
