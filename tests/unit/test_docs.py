@@ -93,3 +93,15 @@ def test_every_setting_and_connection_of_the_dags_is_in_the_readme() -> None:
     named = set(re.findall(r"`([A-Za-z_]+)(?:=\w+)?`", readme))
     assert len(settings) > 15
     assert settings | connections <= named
+
+
+def test_every_promise_has_scenarios_that_exist() -> None:
+    page = (ROOT / "docs" / "scenarios.md").read_text(encoding="utf-8")
+    rows = [line for line in page.splitlines() if line.startswith("| ")]
+    named = {name for row in rows for name in re.findall(r"`([^`]+)`", row.split("|")[2])}
+    code = "\n".join(
+        path.read_text(encoding="utf-8") for path in (ROOT / "tests" / "e2e").glob("test_*.py")
+    )
+    existing = set(re.findall(r'mark\.scenario\(\w+, "([^"]+)"\)', code))
+    assert len(named) > 50
+    assert named - existing == set()
