@@ -10,7 +10,11 @@ from compai_kit.airflow_stack.runs import Run
 DEFAULT_TIMEOUT_S = 120.0
 ConnectionFields = Mapping[str, str | int]
 # Written by the DAGs themselves; one scenario must not see what another left.
-STATE_VARIABLES = ("comp_ai_alerts_state", "comp_ai_gap_analysis_last")
+STATE_VARIABLES = (
+    "comp_ai_alerts_state",
+    "comp_ai_control_tests_kept",
+    "comp_ai_gap_analysis_last",
+)
 
 
 class DagRunner:

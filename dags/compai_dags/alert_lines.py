@@ -11,6 +11,7 @@ from datetime import date, datetime, timedelta
 from compai_dags.changes import Compared, Known
 from compai_dags.due import attestation_due_since, rests_on_exception
 from compai_dags.facts import Gap, Work
+from compai_dags.kept_fails import Attempt
 from compai_dags.message import Line
 from compai_dags.outcomes import Reason
 from compai_dags.rows import Exemption, Row
@@ -36,15 +37,25 @@ def about(row: Row, standing: Standing, text: str) -> Line:
     return Line(text=text, key=f"{standing}: test {row.id}")
 
 
-def failing(row: Row, now: datetime, work: Work | None, *, since: date | None = None) -> Line:
-    """A failing test; `since` for one that was told before."""
+def failing(
+    row: Row,
+    now: datetime,
+    work: Work | None,
+    *,
+    since: date | None = None,
+    attempt: Attempt | None = None,
+) -> Line:
+    """A failing test; `since` for one that was told before, `attempt` for the last vain look."""
+    at = row.stored.at
     tags = []
     if since is not None:
         tags.append(f"failing for {age(since, now.date())}")
     if row.stored.author is Author.OTHER:
-        tags.append(f"reported {day(row.stored.at)} by a person or another system")
+        tags.append(f"reported {day(at)} by a person or another system")
     elif not is_verified(row, now):
-        tags.append(f"not re-verified since {day(row.stored.at)}")
+        tags.append(f"not re-verified since {day(at)}")
+    if attempt is not None and at is not None and attempt.at > at:
+        tags.append(f"could not be verified on {day(attempt.at)}, because {attempt}")
     return Line(
         text=_tagged(said(row), [*tags, *_due(work, now.date())]),
         key=f"{Standing.FAILING}: test {row.id}",

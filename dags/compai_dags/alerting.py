@@ -35,6 +35,8 @@ from compai_dags.facts import (
     gap_of,
     remediation_of,
 )
+from compai_dags.kept_fails import VARIABLE as KEPT_VARIABLE
+from compai_dags.kept_fails import read_attempts
 from compai_dags.listing import Listing, explain_misrouting, list_in_force
 from compai_dags.message import Message, render_text
 from compai_dags.settings import AlertsMode, Settings
@@ -117,7 +119,10 @@ def send_alert(task: Task, *, dry_run: bool) -> None:
     state, unreadable = read_state(task.read_variable(VARIABLE))
     if unreadable:
         log.warning("%s", unreadable)
-    alert = _Alert(task, view_of(facts, state), state, dry_run=dry_run)
+    attempts, unreadable = read_attempts(task.read_variable(KEPT_VARIABLE))
+    if unreadable:
+        log.warning("%s", unreadable)
+    alert = _Alert(task, view_of(facts, state, attempts), state, dry_run=dry_run)
     if facts.failures:
         alert.report_unknown()
         raise StatusUnknownError("; ".join(map(str, facts.failures)))

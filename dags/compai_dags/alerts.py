@@ -6,9 +6,10 @@ What must be done comes first: new fails, what is overdue, what still fails; goo
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from datetime import date, timedelta
+from types import MappingProxyType
 
 from compai_dags import alert_lines as say
 from compai_dags.alert_lines import about, moment, name_of
@@ -16,6 +17,7 @@ from compai_dags.alert_state import AlertState, Incident, LastGood
 from compai_dags.analysis_state import LastAnalysis
 from compai_dags.changes import Compared, Open, compare
 from compai_dags.facts import Facts, Failure, Gap, Remediation
+from compai_dags.kept_fails import Attempt
 from compai_dags.message import Line, Message, Section
 from compai_dags.rows import Row
 from compai_dags.standing import Standing
@@ -30,6 +32,7 @@ _ANALYSIS_IS_OLD = timedelta(days=14)
 _GOOD_WORDS = re.compile(r"\b(no gaps|no failed tests|all clear)\b", re.IGNORECASE)
 # What became of a failing test and is as good as it gets.
 _RESOLVED = (Standing.VERIFIED,)
+_NO_ATTEMPTS: Mapping[int, Attempt] = MappingProxyType({})
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -41,6 +44,8 @@ class View:
     gaps: list[Gap] | None
     test_changes: Compared | None
     gap_changes: Compared | None
+    # Looks at failing tests that came to nothing, by test id.
+    attempts: Mapping[int, Attempt]
 
     @property
     def today(self) -> date:
@@ -58,7 +63,9 @@ class View:
         return any(changes is not None and changes.has_news for changes in both)
 
 
-def view_of(facts: Facts, state: AlertState) -> View:
+def view_of(
+    facts: Facts, state: AlertState, attempts: Mapping[int, Attempt] = _NO_ATTEMPTS
+) -> View:
     """What both required calls brought, as far as they were answered."""
     tests = None if isinstance(facts.tests, Failure) else test_status(facts.tests, facts.now)
     gaps = None if isinstance(facts.gaps, Failure) else facts.gaps
@@ -70,6 +77,7 @@ def view_of(facts: Facts, state: AlertState) -> View:
         gaps=gaps,
         test_changes=None if tests is None else _compare_tests(facts, tests, state, is_empty),
         gap_changes=None if gaps is None else _compare_gaps(facts, gaps, state, is_empty),
+        attempts=attempts,
     )
 
 
@@ -201,8 +209,13 @@ def _failing(view: View, *, new: bool) -> Iterator[Line]:
     works = view.remediation.by_control()
     for row in say.sort_by_age(tests.rows(Standing.FAILING), changes):
         if changes.is_new(row.id) is new:
-            since = None if new else changes.since(row.id)
-            yield say.failing(row, view.facts.now, works.get(row.control_id), since=since)
+            yield say.failing(
+                row,
+                view.facts.now,
+                works.get(row.control_id),
+                since=None if new else changes.since(row.id),
+                attempt=view.attempts.get(row.id),
+            )
 
 
 def _overdue(view: View) -> Iterator[Line]:

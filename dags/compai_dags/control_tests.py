@@ -9,7 +9,7 @@ from datetime import UTC, datetime, timedelta
 
 import msgspec
 
-from compai_dags import history, rows, summary
+from compai_dags import history, kept_fails, rows, summary
 from compai_dags.checks import CheckContext
 from compai_dags.listing import chunk, due_of, list_in_force, log_next_runs, select
 from compai_dags.records import Record, explain_trouble, for_summary
@@ -156,6 +156,7 @@ def summarise(task: Task) -> None:
     missing = summary.unreadable(task.pull(LIST_TASK, key=BAD_ROWS) or [])
     verdict = summary.summarise(missing, not_due=task.pull(LIST_TASK, key=NOT_DUE) or 0)
     trouble, unsaved = list(missing), []
+    attempts = _earlier_attempts(task)
     for part in listed:
         # One chunk at a time: together they are as large as the list.
         number = part["chunk"]
@@ -165,6 +166,7 @@ def summarise(task: Task) -> None:
         if len(records) < part["tests"]:
             lost = summary.unreported(_pull_rows(task, number), records, number)
         verdict += summary.summarise(records + lost)
+        attempts = kept_fails.after_run(attempts, records + lost, datetime.now(UTC))
         trouble += [record for record in records + lost if record.is_trouble]
         missing += lost
         if settings.history_url is not None and reported is not None:
@@ -173,11 +175,19 @@ def summarise(task: Task) -> None:
     log.log(logging.INFO if verdict.is_clean else logging.WARNING, "%s", verdict)
     # Pushed, not returned: the counts of a red run are read as well.
     task.push("return_value", summary.to_xcom(verdict))
+    task.write_variable(kept_fails.VARIABLE, kept_fails.write_attempts(attempts))
     try:
         if settings.history_url is not None:
             _store_summary(task, settings.history_url, missing, summary.to_xcom(verdict))
     finally:
         summary.check(verdict, trouble, max_errors=settings.max_errors, unsaved=unsaved)
+
+
+def _earlier_attempts(task: Task) -> dict[int, kept_fails.Attempt]:
+    attempts, unreadable = kept_fails.read_attempts(task.read_variable(kept_fails.VARIABLE))
+    if unreadable:
+        log.warning("%s", unreadable)
+    return attempts
 
 
 def _store_summary(task: Task, base: str, missing: list[Record], counts: dict[str, int]) -> None:

@@ -86,9 +86,11 @@ class Facts(msgspec.Struct, frozen=True, kw_only=True):
 
 
 def failure_of(call: str, cause: CompAIError, at: datetime) -> Failure:
-    status, attempts = (
-        (cause.status, cause.attempt) if isinstance(cause, CallError) else (None, None)
-    )
+    """What ended the fetching of a list; `call` is what it was about to do."""
+    status, attempts = None, None
+    if isinstance(cause, CallError):
+        # With overrides, the control tests take two lists.
+        call, status, attempts = cause.operation, cause.status, cause.attempt
     message = one_line(said_by(cause), limit=_MESSAGE_LIMIT)
     return Failure(call=call, status=status, attempts=attempts, at=at, message=message)
 

@@ -178,6 +178,7 @@ def test_an_outage_does_not_touch_a_proven_fail(simulator: SimulatorControl, run
     text = said(simulator)
     assert "Failing: new (2)" in text
     assert "Branch main is not protected. [not re-verified since" in text
+    assert text.count(", because upstream_5xx: ") >= 2, "the reason is in the alert only"
 
 
 @pytest.mark.scenario(TESTS_DAG, "outage over a first-generation fail")

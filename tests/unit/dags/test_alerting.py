@@ -382,6 +382,16 @@ class TestUnknown:
         assert sent() == ["Compliance status UNKNOWN"] * 2
         assert "comp_ai_alerts_state is unreadable" in caplog.text
 
+    def test_the_call_that_failed_is_named_also_when_it_is_the_second_of_a_list(
+        self, run, start, simulator, task
+    ) -> None:
+        start(verified(1))
+        task.environment["COMP_AI_TEST_OVERRIDES"] = '{"EX-3": {"Test 1": {"schedule": "weekly"}}}'
+        simulator.faults(down("listControls"))
+        with pytest.raises(StatusUnknownError, match="listControls failed: HTTP 503 after 4"):
+            run()
+        assert headline(simulator) == "gaps: 0; tests: unknown"
+
     def test_a_missing_setting_is_unknown_too(self, run, start, task, monkeypatch) -> None:
         start(verified(1))
 

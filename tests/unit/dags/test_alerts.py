@@ -12,6 +12,7 @@ from compai_dags.alerts import compose, compose_unknown, good_summary, view_of
 from compai_dags.analysis_state import LastAnalysis
 from compai_dags.changes import Known
 from compai_dags.facts import Facts, Failure, Gap, Remediation, Work
+from compai_dags.kept_fails import Attempt
 from compai_dags.listing import Listing
 from compai_dags.message import Message, render_text
 from compai_dags.outcomes import Outcome
@@ -294,6 +295,28 @@ class TestFailing:
         changes = view_of(facts, AlertState()).test_changes
         assert changes is not None
         assert changes.since(5) == date(2026, 11, 20)
+
+    def test_says_why_it_could_not_be_verified_again(self, message, row, ours, theirs, now) -> None:
+        """Nothing was posted over it, so Comp-AI does not know that somebody looked."""
+        old = now - 5 * DAY
+        attempt = Attempt(at=now - HOUR, reason="timeout", said="Okta gave no answer.")
+        before = Attempt(at=old - HOUR, reason="timeout", said="Okta gave no answer.")
+        rows = [
+            row(id=1, name="A", stored=ours(Outcome.FAIL, sentence="No.", at=old)),
+            row(id=2, name="B", stored=theirs("fail", "No.", old)),
+            row(id=3, name="C", stored=ours(Outcome.FAIL, sentence="No.", at=old)),
+        ]
+        facts = Facts(
+            gaps=[], tests=Listing(rows=rows, bad_rows=[]), remediation=Remediation(), now=now
+        )
+        attempts = {1: attempt, 2: attempt, 3: before}
+        lines = render_text(compose(view_of(facts, AlertState(), attempts)))
+        why = "could not be verified on 2026-11-25, because timeout: Okta gave no answer.]"
+        assert section(lines, "Failing: new") == [
+            f"A (control 3, test 1): No. [not re-verified since 2026-11-20; {why}",
+            f"B (control 3, test 2): No. [reported 2026-11-20 by a person or another system; {why}",
+            "C (control 3, test 3): No. [not re-verified since 2026-11-20]",
+        ]
 
     def test_names_stay_on_one_line(self, say, row, theirs) -> None:
         lines = say(row(name="two\nlines\x00", stored=theirs("fail", "a\nb")))

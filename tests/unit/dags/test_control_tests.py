@@ -13,6 +13,7 @@ import pytest
 from compai_client import ServerError, SettingsError, UnauthorizedError
 from compai_dags import control_tests
 from compai_dags.decisions import RunIdentity
+from compai_dags.kept_fails import VARIABLE, read_attempts
 from compai_dags.listing import UnexpectedListError
 from compai_dags.summary import RunFailedError
 from compai_kit.simulator.control import Fault
@@ -209,6 +210,58 @@ class TestVerdict:
             "2 control tests: 0 passed, 0 failed, 1 not configured, 1 manual, 0 not applicable, "
             "0 not due, 0 could not be verified, 0 could not be recorded, 0 unproven",
         ) in caplog.record_tuples
+
+
+class TestKeptFails:
+    """Nothing is posted over a proven fail; why nobody could look again is left for the alert."""
+
+    @pytest.fixture
+    def two_fails(self, simulator, seed):
+        """Both of them reported by a person; the pages that are probed answer with `status`."""
+
+        def start(**status: int) -> None:
+            tests = [
+                {
+                    "id": number,
+                    "control_id": 3,
+                    "name": f"Test {number}",
+                    "test_type": "integration",
+                    "config": {"url": f"{simulator.url}/systems/web/{name}"},
+                    "last_result": "fail",
+                    "last_details": "Out of order. /Kim",
+                    "last_run_at": "2026-11-20T06:00:00Z",
+                }
+                for number, name in ((1, "a"), (2, "b"))
+            ]
+            pages = {f"/{name}": {"status": code} for name, code in status.items()}
+            simulator.reset(seed(*tests), {"systems": {"web": pages}})
+
+        return start
+
+    def test_from_run_to_run(self, run, two_fails, task) -> None:
+        task.environment["COMP_AI_PROBE_ALLOW"] = "127.0.0.1"
+        task.environment["COMP_AI_MAX_ERRORS"] = "2"
+
+        def kept() -> dict[int, str]:
+            attempts, problem = read_attempts(task.variables[VARIABLE])
+            assert problem is None
+            return {number: attempt.reason for number, attempt in attempts.items()}
+
+        two_fails(a=401, b=401)
+        assert run()["errors"] == 2
+        assert kept() == {1: "auth", 2: "auth"}
+        two_fails(a=200, b=200)
+        assert run(test_ids=[1])["errors"] == 0
+        assert kept() == {2: "auth"}, "a run that did not look at it leaves it"
+        run()
+        assert kept() == {}
+
+    def test_an_unreadable_memory_is_told_and_begun_anew(self, run, start, task, caplog) -> None:
+        task.variables[VARIABLE] = "{"
+        start("manual")
+        run()
+        assert "comp_ai_control_tests_kept is unreadable" in caplog.text
+        assert read_attempts(task.variables[VARIABLE]) == ({}, None)
 
 
 class TestChunks:
