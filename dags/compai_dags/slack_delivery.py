@@ -30,7 +30,13 @@ _HINTS = {
     "no_active_hooks": "the webhook is disabled: create a new one and set SLACK_WEBHOOK_URL",
     "channel_is_archived": "unarchive the channel or create a webhook for another one",
 }
-_BLOCKS_REFUSED = ("invalid_payload", "invalid_blocks")
+# The last two are what Slack's Web API says of blocks; plain text is worth one try there as well.
+_BLOCKS_REFUSED = (
+    "invalid_payload",
+    "invalid_blocks",
+    "invalid_blocks_format",
+    "msg_blocks_too_long",
+)
 
 _WORD = re.compile(r"[a-z_]{1,60}")
 

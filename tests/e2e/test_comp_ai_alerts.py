@@ -127,9 +127,13 @@ def test_without_a_webhook_the_log_has_it_all(simulator: SimulatorControl, run_d
     failing = said_by_a_person("fail", PERSONS_FAIL, at=ago(hours=2))
     simulator.reset(seed_of(github_test(1, **failing)))
 
-    run = run_dag(ALERTS_DAG, variables={"SLACK_WEBHOOK_URL": None})
+    first = run_dag(ALERTS_DAG, variables={"SLACK_WEBHOOK_URL": None})
+    second = run_dag(ALERTS_DAG, variables={"SLACK_WEBHOOK_URL": None})
 
-    assert run.state == "success"
-    assert run.xcom("send_alert")["delivered"] is False
+    assert (first.state, second.state) == ("success", "success")
+    assert second.xcom("send_alert")["delivered"] is False
     assert simulator.slack_messages() == []
-    assert any("Branch rule 1" in line for line in run.log("send_alert"))
+    assert any("Branch rule 1" in line for line in first.log("send_alert"))
+    assert any("Failing: new (1)" in line for line in first.log("send_alert"))
+    again = second.log("send_alert")
+    assert any("Still failing (1)" in line for line in again), "the log is where it was told"

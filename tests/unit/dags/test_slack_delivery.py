@@ -84,7 +84,10 @@ class TestRefused:
             post(slack(302, "", headers={"Location": elsewhere}, count=1))
         assert len(sent()) == 1
 
-    @pytest.mark.parametrize("word", ["invalid_payload", "invalid_blocks"])
+    @pytest.mark.parametrize(
+        "word",
+        ["invalid_payload", "invalid_blocks", "invalid_blocks_format", "msg_blocks_too_long"],
+    )
     def test_refused_blocks_are_sent_as_text_once(self, post, sent, word) -> None:
         assert post(slack(400, word)) == []
         assert sent() == [BLOCKS, PLAIN]
