@@ -5,11 +5,12 @@
 it as late or stale tests.
 
 **Writes:** one Slack message (`SLACK_WEBHOOK_URL`; without it the log is the message) and the
-Variable `comp_ai_alerts_state`. Nothing in Comp-AI. The log always has the full text.
+Variable `comp_ai_alerts_state`: what was told, so that the next message can say what is new, still
+open and resolved. Nothing in Comp-AI. The log always has the full text.
 
 **Red means:** the status is *unknown*, because Comp-AI did not answer (posted once per incident,
 and once more on recovery), or Slack refused the message. Findings alone never turn it red, and
-without remediation tasks (`fetch_remediation` red) only the overdue list is unknown.
+without remediation tasks (`fetch_remediation` red) only owners and the overdue list are unknown.
 
 **Run again?** Yes, always; it posts another message. `dry_run` shows it in the log only.
 Settings: `COMP_AI_BASE_URL`, `COMP_AI_TOKEN` or the Keycloak client, `SLACK_WEBHOOK_URL`,

@@ -21,6 +21,7 @@ from compai_dags.alerts import compose, view_of
 from compai_dags.analysis_state import LastAnalysis
 from compai_dags.changes import Known
 from compai_dags.facts import Facts, gap_of, remediation_of
+from compai_dags.kept_fails import Attempt
 from compai_dags.listing import list_rows
 from compai_dags.outcomes import Outcome, Reason
 from compai_dags.slack_format import slack_payload
@@ -85,7 +86,7 @@ def seed() -> dict[str, Any]:
             Outcome.PASS, "pass", "Two reviews are required.", **fresh)),
         (2, "MFA of all staff", "keycloak_mfa", stored(
             Outcome.FAIL, "fail", "2 of 41 members have no second factor: k***@example.org, …",
-            **fresh)),
+            days=3, hours=1)),
         (2, "MFA of contractors", "okta_mfa", stored(
             Outcome.ERROR, "skipped", "[error:timeout] Could not verify: Okta gave no answer.",
             reason=Reason.TIMEOUT, **fresh)),
@@ -137,7 +138,11 @@ def payload() -> dict[str, Any]:
         at=NOW - timedelta(days=2), framework="soc2", model="llama3", degraded=False,
         summary="Supplier reviews and leavers have no record at all; start with the leavers.",
     )  # fmt: skip
-    message = compose(view_of(facts, state), analysis=analysis, link="https://airflow.example/log")
+    attempts = {
+        4: Attempt(at=NOW - timedelta(hours=1), reason="permission", said="Keycloak answers 403."),
+    }
+    view = view_of(facts, state, attempts)
+    message = compose(view, analysis=analysis, link="https://airflow.example/log")
     return slack_payload(message, {"Kim Example": "U012KIM"})
 
 
@@ -162,7 +167,7 @@ def main() -> None:
         file = Path(folder, "alert.html")
         file.write_text(page, encoding="utf-8")
         options = [f"--user-data-dir={folder}/profile", f"--screenshot={PICTURE}"]
-        size = f"--window-size={sys.argv[1] if len(sys.argv) > 1 else '860,830'}"
+        size = f"--window-size={sys.argv[1] if len(sys.argv) > 1 else '860,840'}"
         subprocess.run([*CHROMIUM, *options, size, file.as_uri()], check=True, timeout=60)  # noqa: S603 - our own arguments
 
 

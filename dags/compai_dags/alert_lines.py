@@ -50,15 +50,18 @@ def failing(
     tags = []
     if since is not None:
         tags.append(f"failing for {age(since, now.date())}")
-    if row.stored.author is Author.OTHER:
-        tags.append(f"reported {day(at)} by a person or another system")
-    elif not is_verified(row, now):
-        tags.append(f"not re-verified since {day(at)}")
+    why = ""
     if attempt is not None and at is not None and attempt.at > at:
-        tags.append(f"could not be verified on {day(attempt.at)}, because {attempt}")
+        why = f", because {attempt} ({day(attempt.at)})"
+    if row.stored.author is Author.OTHER:
+        since_then = f", not verified since{why}" if why else ""
+        tags.append(f"reported {day(at)} by a person or another system{since_then}")
+    elif why or not is_verified(row, now):
+        tags.append(f"not re-verified since {day(at)}{why}")
     return Line(
-        text=_tagged(said(row), [*tags, *_due(work, now.date())]),
+        text=said(row),
         key=f"{Standing.FAILING}: test {row.id}",
+        tags=(*tags, *_due(work, now.date())),
         owner=owner_of(work),
     )
 
@@ -67,19 +70,19 @@ def gap(item: Gap, today: date, work: Work | None, *, since: date | None = None)
     """A control without evidence; `since` for one that was told before."""
     tags = [] if since is None else [f"a gap for {age(since, today)}"]
     return Line(
-        text=_tagged(name_of_gap(item), [*tags, *_due(work, today)]),
+        text=name_of_gap(item),
         key=f"gap: {item.id if item.id is not None else item.name}",
+        tags=(*tags, *_due(work, today)),
         owner=owner_of(work),
     )
 
 
 def overdue(work: Work, due: date, today: date, concerns: Iterable[str]) -> Line:
     """Remediation whose day has passed; `concerns` is what is open at its control."""
-    text = f"control {work.control_id}: due {due.isoformat()}, {days(today - due)} overdue"
-    if named := "; ".join(concerns):
-        text += f": {named}"
+    named = "; ".join(concerns)
+    where = f"control {work.control_id} ({named})" if named else f"control {work.control_id}"
     return Line(
-        text=one_line(text),
+        text=one_line(f"{where}: due {due.isoformat()}, {days(today - due)} overdue"),
         key=f"overdue: control {work.control_id} since {due.isoformat()}",
         owner=owner_of(work),
     )
@@ -87,10 +90,9 @@ def overdue(work: Work, due: date, today: date, concerns: Iterable[str]) -> Line
 
 def unverified(row: Row) -> str:
     trailer = row.stored.trailer
-    before = []
-    if trailer is not None and trailer.prev and trailer.prev_at:
-        before.append(f"before: {trailer.prev} on {day(trailer.prev_at)}")
-    return _tagged(said(row), before)
+    if trailer is None or not trailer.prev or trailer.prev_at is None:
+        return said(row)
+    return f"{said(row)} [before: {trailer.prev} on {day(trailer.prev_at)}]"
 
 
 def unproven(row: Row) -> str:
@@ -231,10 +233,6 @@ def _due(work: Work | None, today: date) -> list[str]:
     if work.due < today:
         return [f"due {work.due.isoformat()}, {days(today - work.due)} overdue"]
     return [f"due {work.due.isoformat()}"]
-
-
-def _tagged(text: str, tags: list[str]) -> str:
-    return f"{text} [{'; '.join(tags)}]" if tags else text
 
 
 def _seen(row: Row) -> datetime | None:

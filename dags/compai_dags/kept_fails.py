@@ -32,7 +32,8 @@ class Attempt(msgspec.Struct, frozen=True, kw_only=True):
     said: str
 
     def __str__(self) -> str:
-        return ": ".join(part for part in (self.reason, self.said) if part) or "unknown"
+        said = self.said.rstrip(".")
+        return ": ".join(part for part in (self.reason, said) if part) or "unknown"
 
 
 class _State(msgspec.Struct, frozen=True, kw_only=True):

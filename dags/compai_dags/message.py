@@ -2,18 +2,21 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from dataclasses import dataclass
 
 
 @dataclass(frozen=True, kw_only=True)
 class Line:
-    """One line of plain text about one thing. `owner` is who mends it, by Comp-AI's name.
+    """One line of plain text about one thing, with `tags` such as its age.
 
-    `key` names the thing and how it stands: what is open has changed when the keys have.
+    `owner` is who mends it, by Comp-AI's name. `key` names the thing and how it stands: what is
+    open has changed when the keys have.
     """
 
     text: str
     key: str
+    tags: tuple[str, ...] = ()
     owner: str | None = None
 
 
@@ -52,9 +55,11 @@ def render_text(message: Message) -> list[str]:
     lines = [message.title, message.headline, *message.lead]
     for section in message.sections:
         lines.append(f"{section.title} ({len(section.lines)})")
-        lines += [f"  - {_with_owner(line)}" for line in section.lines]
+        lines += [f"  - {in_one(line.text, line.tags, line.owner)}" for line in section.lines]
     return lines + list(message.notes)
 
 
-def _with_owner(line: Line) -> str:
-    return f"{line.text} [owner: {line.owner}]" if line.owner else line.text
+def in_one(text: str, tags: Iterable[str], owner: str | None) -> str:
+    """A line as it is written: the text, then tags and owner in one pair of brackets."""
+    all_tags = [*tags, *([f"owner: {owner}"] if owner else [])]
+    return f"{text} [{'; '.join(all_tags)}]" if all_tags else text

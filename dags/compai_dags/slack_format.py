@@ -11,7 +11,7 @@ import re
 from collections.abc import Iterable, Mapping
 from typing import Any
 
-from compai_dags.message import Line, Message, Section, render_text
+from compai_dags.message import Line, Message, Section, in_one, render_text
 
 MAX_BLOCKS = 45
 MAX_SECTION = 2_900
@@ -24,6 +24,7 @@ _MAX_LEAD = 1_500
 _MAX_NOTES = 2_000
 _MAX_LINK = 250
 _MAX_OWNER = 100
+_MAX_TAG = 300
 # Header, headline, notes and link take one block each.
 _MAX_SECTIONS = MAX_BLOCKS - 4
 # Every section shows this much, if it has it, before any section shows more.
@@ -130,12 +131,12 @@ def _lines(section: Section, owners: Mapping[str, str]) -> tuple[str, list[str]]
 
 
 def _line(line: Line, owners: Mapping[str, str]) -> str:
-    text = escape(line.text)
-    if line.owner is None:
-        return text
-    slack_id = owners.get(line.owner)
-    owner = f"<@{slack_id}>" if slack_id else escape(line.owner, limit=_MAX_OWNER)
-    return f"{text} [owner: {owner}]"
+    owner = None
+    if line.owner is not None:
+        slack_id = owners.get(line.owner)
+        owner = f"<@{slack_id}>" if slack_id else escape(line.owner, limit=_MAX_OWNER)
+    tags = [escape(tag, limit=_MAX_TAG) for tag in line.tags]
+    return in_one(escape(line.text), tags, owner)
 
 
 def _size(title: str, lines: list[str]) -> int:

@@ -96,6 +96,14 @@ DAGS = (
         because="gaps: 0; tests: 1 failing",
     ),
     Twin(
+        what="an alert that calls what it has told before new",
+        file="compai_dags/changes.py",
+        right="told=before is not None and before.told,",
+        wrong="told=False,",
+        scenario="new, still, resolved",
+        because="'1 new' is contained here",
+    ),
+    Twin(
         what="takes a password for a second factor",
         file="compai_dags/checks/keycloak.py",
         right='FACTORS = ("otp", *PHISHING_RESISTANT_FACTORS)',

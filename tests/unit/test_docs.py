@@ -2,6 +2,7 @@
 
 import configparser
 import re
+import runpy
 from pathlib import Path
 
 import pytest
@@ -105,3 +106,15 @@ def test_every_promise_has_scenarios_that_exist() -> None:
     existing = set(re.findall(r'mark\.scenario\(\w+, "([^"]+)"\)', code))
     assert len(named) > 50
     assert named - existing == set()
+
+
+def test_the_script_of_the_alerts_picture_still_runs() -> None:
+    """Up to the browser, which only draws what the code says."""
+    drawn = runpy.run_path(str(ROOT / "docs" / "render_alert.py"))
+    html = "".join(map(drawn["as_html"], drawn["payload"]()["blocks"]))
+    for title in ("Failing: new (1)", "Overdue remediation (1)", "Resolved since last (1)"):
+        assert f"<b>{title}</b>" in html
+    assert "because permission: Keycloak answers 403" in html
+    picture = (ROOT / "docs" / "alert.png").read_bytes()
+    assert picture.startswith(b"\x89PNG")
+    assert len(picture) < 300_000

@@ -273,11 +273,11 @@ class TestFailing:
         ]
         fail = row(id=5, stored=ours(Outcome.FAIL, sentence="No."))
         assert section(say(fail, works=works), "Failing: new") == [
-            "Branch rule is on (control 3, test 5): No. [due 2026-12-01] [owner: Kim Example]"
+            "Branch rule is on (control 3, test 5): No. [due 2026-12-01; owner: Kim Example]"
         ]
         assert section(say(fail, works=works, known=told(5)), "Still failing") == [
             "Branch rule is on (control 3, test 5): No. "
-            "[failing for 12 days; due 2026-12-01] [owner: Kim Example]"
+            "[failing for 12 days; due 2026-12-01; owner: Kim Example]"
         ]
 
     def test_says_that_it_is_overdue(self, say, row, ours) -> None:
@@ -311,10 +311,11 @@ class TestFailing:
         )
         attempts = {1: attempt, 2: attempt, 3: before}
         lines = render_text(compose(view_of(facts, AlertState(), attempts)))
-        why = "could not be verified on 2026-11-25, because timeout: Okta gave no answer.]"
+        why = ", because timeout: Okta gave no answer (2026-11-25)]"
         assert section(lines, "Failing: new") == [
-            f"A (control 3, test 1): No. [not re-verified since 2026-11-20; {why}",
-            f"B (control 3, test 2): No. [reported 2026-11-20 by a person or another system; {why}",
+            f"A (control 3, test 1): No. [not re-verified since 2026-11-20{why}",
+            "B (control 3, test 2): No. [reported 2026-11-20 by a person or another system, "
+            f"not verified since{why}",
             "C (control 3, test 3): No. [not re-verified since 2026-11-20]",
         ]
 
@@ -347,7 +348,7 @@ class TestGaps:
         works = [Work(control_id=2, assigned_to="Kim", due=date(2026, 12, 1))]
         lines = say(verified(1), gaps=[self.BACKUPS, GAP], works=works, known=told(gaps=(4,)))
         assert section(lines, "New gaps: controls without evidence") == [
-            "EX-IAM-02 Access review [due 2026-12-01] [owner: Kim]"
+            "EX-IAM-02 Access review [due 2026-12-01; owner: Kim]"
         ]
         assert section(lines, "Gaps: controls without evidence") == [
             "EX-4 Backups [a gap for 12 days]"
@@ -472,10 +473,10 @@ class TestSections:
         ]
         lines = say(row(stored=ours(Outcome.FAIL)), gaps=[GAP], works=works)
         assert section(lines, "Overdue remediation") == [
-            "control 2: due 2026-11-01, 24 days overdue: gap EX-IAM-02 Access review "
+            "control 2 (gap EX-IAM-02 Access review): due 2026-11-01, 24 days overdue "
             "[owner: Kim Example]",
             "control 6: due 2026-11-23, 2 days overdue [owner: Kim Example]",
-            "control 3: due 2026-11-24, 1 day overdue: failing: Branch rule is on",
+            "control 3 (failing: Branch rule is on): due 2026-11-24, 1 day overdue",
         ]
 
     def test_overdue_work_is_open_but_takes_no_all_clear(self, message, verified) -> None:

@@ -24,7 +24,7 @@ def attempt(now) -> Attempt:
 def test_what_could_not_be_verified_is_kept_with_its_reason(now) -> None:
     found = after_run({}, [record()], now)
     assert found == {5: Attempt(at=now, reason="timeout", said="no answer.")}
-    assert str(found[5]) == "timeout: no answer."
+    assert str(found[5]) == "timeout: no answer"
 
 
 def test_not_configured_over_a_fail_is_kept_as_well(now) -> None:

@@ -172,7 +172,7 @@ class TestEscaping:
 
 class TestMentions:
     LINES = (
-        Line(text="control 2", key="2", owner="Kim Example"),
+        Line(text="control 2", key="2", tags=("due", "<!here>"), owner="Kim Example"),
         Line(text="control 3", key="3", owner="<!channel>"),
     )
 
@@ -180,16 +180,17 @@ class TestMentions:
         part = Section(title="Overdue", lines=self.LINES, calls_owners=True)
         payload = slack_payload(message(part), {"Kim Example": "U012ABC"})
         assert sections_of(payload)[0] == (
-            "*Overdue (2)*\n• control 2 [owner: <@U012ABC>]\n• control 3 [owner: &lt;!channel&gt;]"
+            "*Overdue (2)*\n• control 2 [due; &lt;!here&gt;; owner: <@U012ABC>]\n"
+            "• control 3 [owner: &lt;!channel&gt;]"
         )
 
     def test_only_where_there_is_something_to_do_today(self) -> None:
         payload = slack_payload(
             message(Section(title="Still failing", lines=self.LINES)), {"Kim Example": "U012ABC"}
         )
-        assert "• control 2 [owner: Kim Example]" in sections_of(payload)[0]
+        assert "• control 2 [due; &lt;!here&gt;; owner: Kim Example]" in sections_of(payload)[0]
 
     def test_the_fallback_mentions_nobody(self) -> None:
         text = plain_payload(message(Section(title="Overdue", lines=self.LINES)))["text"]
         assert "<@" not in text
-        assert "control 2 [owner: Kim Example]" in text
+        assert "control 2 [due; &lt;!here&gt;; owner: Kim Example]" in text
