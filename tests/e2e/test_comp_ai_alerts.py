@@ -25,7 +25,7 @@ from compai_kit.simulator.control import SimulatorControl
 def test_all_verified_says_no_gaps_no_failed_tests(
     simulator: SimulatorControl, run_dag: Any
 ) -> None:
-    simulator.reset(seed_of(github_test(1), github_test(2)), GITHUB)
+    simulator.reset(seed_of(github_test(1), github_test(2, repo="locked-2")), GITHUB)
     assert run_dag(TESTS_DAG).state == "success"
 
     run = run_dag(ALERTS_DAG)
