@@ -23,7 +23,11 @@ TESTS_DAG = "comp_ai_control_tests"
 
 
 def harm_of(calls: list[LedgerEntry], state: dict[str, Any], runs: Iterable[Run]) -> list[str]:
-    """One line for each; empty when all is well."""
+    """One line for each; empty when all is well.
+
+    What was observed is the word of the DAG's own line: whether it looked right is what the
+    scenario itself asserts.
+    """
     return [
         *_wrong_verdicts(calls),
         *_lost_results(calls, runs),
@@ -80,12 +84,18 @@ def _inserted(calls: list[LedgerEntry], state: dict[str, Any], begins: str) -> l
 
 
 def _doubled_evidence(calls: list[LedgerEntry], state: dict[str, Any]) -> list[str]:
-    rows = [*_inserted(calls, state, "create"), *_inserted(calls, state, "scan")]
-    keys = Counter(
-        (row["control_id"], row["type"], row["source"], row["link_url"], _content(row))
-        for row in rows
-    )
+    written = [*_inserted(calls, state, "create"), *_inserted(calls, state, "scan")]
+    keys = Counter(map(_key, written))
+    # Through Comp-AI a run can only look by letting it write, but once is enough.
+    runs = {call.caller["run"] for call in calls if call.caller}
+    for run in sorted(runs):
+        by_it = [call for call in calls if call.caller and call.caller["run"] == run]
+        keys += Counter((run, *_key(row)) for row in _inserted(by_it, state, "collect"))
     return [f"evidence is there {n} times: {key}" for key, n in keys.items() if n > 1]
+
+
+def _key(row: dict[str, Any]) -> tuple[Any, ...]:
+    return row["control_id"], row["type"], row["source"], row["link_url"], _content(row)
 
 
 def _content(row: dict[str, Any]) -> str:

@@ -55,7 +55,8 @@ KEPT = None
 REAL_INPUT: dict[int, str | None] = {
     1: KEPT,  # okta_org_summary: a pass that somebody else wrote
     2: KEPT,  # okta_users_snapshot: a fail that a person wrote
-    3: "[config] Comp-AI says: Okta integration not configured",
+    # okta_groups_snapshot, of a control about second factors, which groups say nothing about
+    3: "[config] Not configured: the control is named 'Two-factor sign-in for staff'",
     4: KEPT,  # manual
     5: KEPT,  # github_branch_protection: 503 "not configured" over a pass that somebody else wrote
     6: KEPT,  # github_last_commit: likewise, over somebody's skipped

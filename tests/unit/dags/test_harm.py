@@ -71,7 +71,7 @@ def test_a_result_that_is_lost_in_a_green_run(now: Any) -> None:
     assert harm(stored, runs=[run(2, state="failed")]) == [], "red: nothing is lost unseen"
 
 
-@pytest.mark.parametrize("operation", ["createEvidence", "scanDocuments"])
+@pytest.mark.parametrize("operation", ["createEvidence", "scanDocuments", "collectAwsEvidence"])
 def test_a_row_that_is_there_twice(operation: str) -> None:
     calls = [call(operation, "evidence", number) for number in (1, 2)]
     assert harm(calls, row(1), row(2, source="other")) == []
