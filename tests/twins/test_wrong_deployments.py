@@ -66,8 +66,10 @@ DAGS = (
     Twin(
         what="posts over a person's text",
         file="compai_dags/decisions.py",
-        right='return _keep(observation, "the record of a person is never overwritten")',
-        wrong='return _post(observation, "skipped", "manual")',
+        right="        case Outcome.MANUAL:\n"
+        '            return _keep(observation, "the record of a person is never overwritten")',
+        wrong="        case Outcome.MANUAL:\n"
+        '            return _post(observation, "skipped", "manual")',
         scenario="manual text untouched",
         because="[manual] Left to a person",
     ),
