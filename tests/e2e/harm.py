@@ -86,11 +86,13 @@ def _inserted(calls: list[LedgerEntry], state: dict[str, Any], begins: str) -> l
 def _doubled_evidence(calls: list[LedgerEntry], state: dict[str, Any]) -> list[str]:
     written = [*_inserted(calls, state, "create"), *_inserted(calls, state, "scan")]
     keys = Counter(map(_key, written))
-    # Through Comp-AI a run can only look by letting it write, but once is enough.
+    # Through Comp-AI a run can only look by letting it write: once for each test is enough.
+    tests = Counter(test["control_id"] for test in state["control_tests"])
     runs = {call.caller["run"] for call in calls if call.caller}
     for run in sorted(runs):
         by_it = [call for call in calls if call.caller and call.caller["run"] == run]
-        keys += Counter((run, *_key(row)) for row in _inserted(by_it, state, "collect"))
+        looked = Counter((run, *_key(row)) for row in _inserted(by_it, state, "collect"))
+        keys += Counter({key: n for key, n in looked.items() if n > tests[key[1]]})
     return [f"evidence is there {n} times: {key}" for key, n in keys.items() if n > 1]
 
 

@@ -140,6 +140,6 @@ def test_overdue_remediation_is_told_with_its_owner(
     assert run.state == "success"
     text = said(simulator)
     assert "Overdue remediation (1)" in text
-    assert "3 d overdue" in text
+    assert "3 days overdue" in text
     assert "Kim" in text
     assert text.index("Failing") < text.index("Overdue remediation")

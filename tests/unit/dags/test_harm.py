@@ -48,7 +48,8 @@ def run(observed: int, state: str = "success") -> Any:
 
 
 def harm(calls: list[LedgerEntry], *rows: dict[str, Any], runs: Any = ()) -> list[str]:
-    return harm_of(calls, {"evidence": list(rows)}, runs)
+    state = {"evidence": list(rows), "control_tests": [{"id": 1, "control_id": 1}]}
+    return harm_of(calls, state, runs)
 
 
 @pytest.mark.parametrize(
