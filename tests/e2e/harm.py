@@ -87,12 +87,12 @@ def _doubled_evidence(calls: list[LedgerEntry], state: dict[str, Any]) -> list[s
     written = [*_inserted(calls, state, "create"), *_inserted(calls, state, "scan")]
     keys = Counter(map(_key, written))
     # Through Comp-AI a run can only look by letting it write: once for each test is enough.
-    tests = Counter(test["control_id"] for test in state["control_tests"])
+    tests = len(state["control_tests"])
     runs = {call.caller["run"] for call in calls if call.caller}
     for run in sorted(runs):
         by_it = [call for call in calls if call.caller and call.caller["run"] == run]
         looked = Counter((run, *_key(row)) for row in _inserted(by_it, state, "collect"))
-        keys += Counter({key: n for key, n in looked.items() if n > tests[key[1]]})
+        keys += Counter({key: n for key, n in looked.items() if n > tests})
     return [f"evidence is there {n} times: {key}" for key, n in keys.items() if n > 1]
 
 
