@@ -13,6 +13,8 @@ import pytest
 
 from compai_kit.bundle import build_bundle
 
+pytestmark = pytest.mark.slow
+
 ROOT = Path(__file__).parents[2]
 CHECK = "dags/compai_dags/checks/github_private.py"
 REGISTRY = "dags/compai_dags/checks/__init__.py"

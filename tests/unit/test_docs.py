@@ -32,6 +32,24 @@ def test_tox_environments_exist(text: str) -> None:
     assert named <= tox_environments()
 
 
+def test_every_environment_says_what_it_promises() -> None:
+    """`tox list` prints it; tox takes a word and a colon in front for a condition."""
+    tox = configparser.ConfigParser(interpolation=None)
+    tox.read(ROOT / "tox.ini", encoding="utf-8")
+    said = {name: tox[f"testenv:{name}"].get("description", "") for name in tox_environments()}
+    assert {name for name, text in said.items() if not text} == set()
+    assert {name for name, text in said.items() if re.match(r"[\w.,!-]+:\s", text)} == set()
+
+
+def test_what_the_labels_name_exists() -> None:
+    tox = configparser.ConfigParser(interpolation=None)
+    tox.read(ROOT / "tox.ini", encoding="utf-8")
+    lists = re.findall(r"=\s*(.+)", tox["tox"]["labels"])
+    assert lists
+    named = {name for line in [*lists, tox["tox"]["env_list"]] for name in line.split(", ")}
+    assert named <= tox_environments()
+
+
 def test_files_exist(text: str) -> None:
     """Paths in back-quotes that begin with a folder of the project."""
     folders = "|".join(path.name for path in ROOT.iterdir() if path.is_dir())

@@ -29,6 +29,8 @@ from compai_dags.task import PermanentError
 from compai_kit.contract.load import load_contract
 from compai_kit.simulator.control import Fault, SimulatorControl
 
+pytestmark = pytest.mark.slow
+
 PAGE = Path(__file__).parents[3] / "docs" / "faults.md"
 TRIES = 3
 CONTRACT = load_contract()

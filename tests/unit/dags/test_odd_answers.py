@@ -31,6 +31,8 @@ from compai_kit.simulator.control import Fault
 
 EXAMPLES = int(os.environ.get("COMPAI_FUZZ_EXAMPLES") or 8)
 # Of a task without a wait; a hang takes longer.
+pytestmark = pytest.mark.slow
+
 DEADLINE_S = 30.0
 CONTRACT = load_contract()
 # Everything that a task may end with; whatever else leaves it is a defect.

@@ -8,6 +8,7 @@ from datetime import UTC, date, datetime, timedelta
 from typing import Any
 
 import msgspec
+import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
@@ -26,6 +27,8 @@ from compai_dags.slack_format import plain_payload, slack_payload
 from compai_dags.standing import Standing, standing_of
 from compai_dags.stored import NEVER_RUN, Stored, read_stored
 from compai_dags.trailer import Trailer, write_details
+
+pytestmark = pytest.mark.slow
 
 NOW = datetime(2026, 11, 25, 7, 0, tzinfo=UTC)
 OWNERS = {"Kim": "U012ABC", "<!here>": "U034DEF"}

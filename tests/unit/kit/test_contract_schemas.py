@@ -37,6 +37,7 @@ def test_what_a_reader_takes_fits(given: JsonSchema) -> None:
     assert fits({"type": "array", "items": given}, {"type": "array", "items": ROW}).verdict == "yes"
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("given", "at", "wanted_at"),
     [
@@ -61,6 +62,7 @@ def test_what_does_not_fit_comes_with_a_witness(given: JsonSchema, at: str, want
     assert fits({"const": fit.witness}, ROW).verdict == "no", "we refuse it"
 
 
+@pytest.mark.slow
 def test_a_witness_in_a_list_is_one_row() -> None:
     given = {"type": "array", "items": row(id={"type": "null"})}
 
