@@ -114,6 +114,13 @@ def test_every_setting_and_connection_of_the_dags_is_in_the_readme() -> None:
     assert settings | connections <= named
 
 
+def test_every_page_can_be_reached_from_the_readme() -> None:
+    readme = (ROOT / "README.md").read_text(encoding="utf-8")
+    pages = {f"docs/{path.name}" for path in (ROOT / "docs").glob("*.md")}
+    assert len(pages) > 10
+    assert {page for page in pages if page not in readme} == set()
+
+
 def test_every_promise_has_scenarios_that_exist() -> None:
     page = (ROOT / "docs" / "scenarios.md").read_text(encoding="utf-8")
     rows = [line for line in page.splitlines() if line.startswith("| ")]
