@@ -20,6 +20,7 @@ from compai_client import (
     CompAI,
     EvidenceItem,
     NoAnswerError,
+    RedirectedError,
     ServerError,
     UnusableAnswerError,
 )
@@ -205,11 +206,11 @@ class EvidenceKeeper:
         while True:
             try:
                 return self._create(row, proof, content, description)
-            except (NoAnswerError, ServerError, UnusableAnswerError) as failure:
+            except (NoAnswerError, ServerError, RedirectedError, UnusableAnswerError) as failure:
                 stored = self._look(row, failure, find)
                 if stored is not None:
                     return stored
-                if not may_repeat or isinstance(failure, UnusableAnswerError):
+                if not may_repeat or isinstance(failure, RedirectedError | UnusableAnswerError):
                     raise
             may_repeat = False
 

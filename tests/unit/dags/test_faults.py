@@ -14,6 +14,7 @@ import re
 from collections import Counter
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
+from datetime import UTC, datetime
 from itertools import groupby
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -33,6 +34,8 @@ pytestmark = pytest.mark.slow
 
 PAGE = Path(__file__).parents[3] / "docs" / "faults.md"
 TRIES = 3
+# The second test has a fail that a person reported.
+PROVEN_ID = 2
 CONTRACT = load_contract()
 PROVEN = {
     "last_run_at": "2026-11-20T06:00:00Z",
@@ -172,6 +175,8 @@ class World:
         }
         pages = {"/page": {"body": {}}, "/other": {"body": {}}}
         self.simulator.reset(seed, {**play.settings, "systems": {"web": pages}})
+        # As in Airflow: by this a retry knows what its own run collected.
+        self.task.run_started_at = datetime.now(UTC)
         self.task.environment["COMP_AI_PROBE_ALLOW"] = "127.0.0.1"
         self.task.environment["COMP_AI_POST_ATTESTATION_EXPIRY"] = "1"
         if play.overrides:
@@ -230,6 +235,11 @@ class World:
             return self.attempt("summarise", scan.summarise)
         return self.attempt("analyse", lambda t: gap_analysis.analyse_gaps(t, framework=None))
 
+    def told(self) -> dict[int, str]:
+        """The outcome of each test that reported one."""
+        records = self.task.xcoms.get(("evaluate_chunk", "outcomes", 0)) or []
+        return {record["id"]: record["outcome"] for record in records}
+
     def outcome(self, dag: str) -> str:
         if dag == TESTS:
             records = self.task.xcoms.get(("evaluate_chunk", "outcomes", 0)) or []
@@ -282,6 +292,8 @@ def test_cell(world: World, dag: str, operation: str, case: Case) -> None:
     own = (1, 2) if operation == "listControlTests" else (2,)
     untouched = all(before[number] == after[number] for number in own)
     check_promises(seen, dag, operation, case, untouched, evidence)
+    if dag == TESTS:
+        check_results(world.told(), before, after, state)
     assert seen == expected(dag, operation, case)
 
 
@@ -295,9 +307,46 @@ def check_promises(
         assert operation == "listControlTests" or seen.posted != "pass", "nobody looked"
         assert untouched, "an outage changes no proven fail"
     same = Counter((row["type"], row["source"], row["link_url"]) for row in evidence)
-    assert max(same.values(), default=0) <= (1 if dag != TESTS else 2), "a row was doubled"
+    # What Comp-AI collects says which test it was for only by when: one row for each.
+    each = TESTS_EACH if operation in {"getControl", *COLLECTING} else 1
+    assert max(same.values(), default=0) <= each, "a row was doubled"
     if "unknown" in seen.outcome or seen.outcome.startswith(("ERROR", "UNRECORDED", "not ", "no ")):
         assert seen.state != "success", "something is missing, and the run is green"
+
+
+def check_results(
+    told: Mapping[int, str], before: Mapping[int, Any], after: Mapping[int, Any], state: str
+) -> None:
+    """No false pass, no rewritten fail, nothing lost: of each test, in every cell."""
+    for number, row in after.items():
+        outcome = told.get(number)
+        if outcome in ("PASS", "FAIL"):
+            assert row["last_result"] == outcome.lower(), "the result is lost"
+        elif row != before[number]:
+            is_late = outcome == "UNRECORDED"
+            assert is_late or row["last_result"] == "skipped", "nobody looked"
+            assert is_late or number != PROVEN_ID, "a proven fail was rewritten"
+        if outcome in (None, "ERROR", "UNRECORDED"):
+            assert state == "failed", "something is missing, and the run is green"
+
+
+@pytest.mark.parametrize(
+    ("outcome", "stored", "state", "complaint"),
+    [
+        ("PASS", None, "success", "lost"),
+        ("ERROR", "pass", "failed", "nobody looked"),
+        ("ERROR", "skipped", "failed", "rewritten"),
+        ("UNRECORDED", "fail", "success", "green"),
+        (None, "fail", "success", "green"),
+    ],
+)
+def test_what_breaks_a_promise_is_noticed(
+    outcome: str | None, stored: str | None, state: str, complaint: str
+) -> None:
+    told = {} if outcome is None else {PROVEN_ID: outcome}
+    before, after = ({PROVEN_ID: {"last_result": it}} for it in ("fail", stored))
+    with pytest.raises(AssertionError, match=complaint):
+        check_results(told, before, after, state)
 
 
 # --- what is expected: by what the operation is for, and by the kind of failure -------------------

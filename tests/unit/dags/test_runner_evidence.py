@@ -29,6 +29,8 @@ class Approvals:
     def __init__(self) -> None:
         self.seen: int | None = 2
         self.instead: Observation | None = None
+        # None: each test looks at a thing of its own.
+        self.source: str | None = None
 
     def __call__(self, row: Any, context: CheckContext) -> Observation:
         if self.instead is not None:
@@ -40,7 +42,7 @@ class Approvals:
             collected_at=context.now(),
             proof=Proof(
                 type="approvals",
-                source=f"example:{row.id}",
+                source=self.source or f"example:{row.id}",
                 assertions=(
                     Assertion(
                         path="approvals", observed=self.seen, expected="at least 1", holds=holds
@@ -351,6 +353,17 @@ class TestLost:
         assert outcomes(run()) == ["PASS"]
         assert len(evidence()) == 1
         assert trailer(stored()).evidence.id == evidence()[0]["id"]
+
+    @pytest.mark.parametrize("kind", ["html", "redirect", "truncate", "wrong_shape"])
+    def test_an_answer_that_says_nothing_is_no_reason_for_a_second_row(
+        self, start, run, simulator, evidence, check, kind
+    ) -> None:
+        """Two tests see the same; what was stored for the first is there for the second."""
+        start(2)
+        check.source = "example:shared"
+        simulator.faults(Fault(kind=kind, operation=CREATE, when="after"))
+        assert outcomes(run()) == ["PASS", "PASS"]
+        assert len(evidence()) == 1
 
     def test_a_refused_token_at_the_evidence_is_one_tests_trouble(
         self, start, run, simulator, evidence
