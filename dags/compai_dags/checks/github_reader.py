@@ -61,7 +61,7 @@ class Reader:
         if answer.status not in (200, 403, 404):
             raise refused(answer, self._place)
         absent = is_protected is False or (answer.status == 404 and words == _NOT_PROTECTED)
-        classic = read_as(answer, Classic, "a protection") if answer.status == 200 else None
+        classic = _classic_of(answer) if answer.status == 200 else None
         unread = []
         if rules_refused is not None:
             unread.append(f"its rules ({said_by(rules_refused)})")
@@ -149,6 +149,14 @@ class Reader:
             Reason.NOT_FOUND_OR_NO_ACCESS,
             f"GitHub knows no branch {self._branch} of {self._repository}",
         )
+
+
+def _classic_of(answer: Answer) -> Classic:
+    """Each part may be left out; an object without any is no protection that asks for nothing."""
+    parts = {"url", *Classic.__struct_fields__}
+    if not isinstance(answer.body, dict) or parts.isdisjoint(answer.body):
+        raise OutsideError(Reason.MALFORMED, "GitHub describes a protection in another shape")
+    return read_as(answer, Classic, "a protection")
 
 
 def _classic_bypass(classic: Classic, reviews: Reviews) -> Bypass:

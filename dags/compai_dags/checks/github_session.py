@@ -103,7 +103,7 @@ def _of_the_server(answer: Answer, now: datetime) -> datetime:
     """The time by the clock that also set the end of the limit."""
     try:
         date = parsedate_to_datetime(answer.headers.get("Date", ""))
-    except ValueError:
+    except (ValueError, OverflowError):
         return now
     return date if date.tzinfo is not None else now
 

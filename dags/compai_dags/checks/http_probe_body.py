@@ -38,7 +38,7 @@ def decoded(body: bytes) -> Any:
     """Raises UnseenError."""
     try:
         return msgspec.json.decode(body.removeprefix(b"\xef\xbb\xbf"))
-    except (msgspec.DecodeError, UnicodeDecodeError):
+    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
         raise UnseenError("the answer is not JSON") from None
 
 

@@ -178,7 +178,8 @@ class Okta:
         """All but the deprovisioned, whom Okta does not list; no page is read after `until`."""
         users: dict[str, User] = {}
         for answer in self._outside.pages("api/v1/users", params={"limit": PAGE}):
-            users |= {user.id: user for user in self._read(answer, list[User], "users")}
+            for user in self._read(answer, list[User], "users"):
+                _add(user, users)
             self._note("users", answer)
             if next_link(answer) is not None:
                 self._pause("users")
@@ -212,8 +213,7 @@ class Okta:
                 f"Okta does not show the application {label} to the token of {NAME}; a Super "
                 "Administrator's would see it",
             )
-        policy = shown.links.access_policy
-        policy_id = urlsplit(policy.href).path.rstrip("/").rpartition("/")[2] if policy else ""
+        policy_id = _policy_id(shown, label)
         if not policy_id:
             raise OutsideError(
                 Reason.NOT_FOUND_OR_NO_ACCESS,
@@ -223,12 +223,21 @@ class Okta:
             rule
             for answer in self._outside.pages(f"api/v1/policies/{quote(policy_id, safe='')}/rules")
             for rule in self._read(answer, list[Rule], "the rules of a policy")
-            if rule.status == "ACTIVE" and rule.priority is not None
+            if rule.status != "INACTIVE"
         ]
         if not rules:
             raise OutsideError(
                 Reason.NOT_FOUND_OR_NO_ACCESS,
                 f"the authentication policy of {label} shows no active rule",
+            )
+        if any(rule.status != "ACTIVE" for rule in rules):
+            raise OutsideError(
+                Reason.MALFORMED, f"the policy of {label} has a rule with a status unknown here"
+            )
+        if any(rule.priority is None for rule in rules):
+            # It may be the first; without it, the next one would decide.
+            raise OutsideError(
+                Reason.MALFORMED, f"the policy of {label} has an active rule without a priority"
             )
         return min(rules, key=lambda rule: rule.priority or 0)
 
@@ -245,7 +254,7 @@ class Okta:
         if limit is None or remaining is None or wait is None:
             return
         if remaining <= limit // _LEFT_TO_OTHERS:
-            self._resumes[bucket] = self._context.now() + timedelta(seconds=wait)
+            self._resumes[bucket] = self._context.now() + timedelta(seconds=min(wait, 86_400))
 
     def _pause(self, bucket: str) -> None:
         resumes = self._resumes.pop(bucket, None)
@@ -272,6 +281,28 @@ class Okta:
             ) from None
 
 
+def _add(user: User, users: dict[str, User]) -> None:
+    """Pages can overlap while users come and go, but an id is of one person."""
+    if user.id.strip() in ("", ".", ".."):
+        # Asked for, it would be another address, and look like somebody who left meanwhile.
+        raise OutsideError(Reason.MALFORMED, "Okta lists a user without an id")
+    known = users.setdefault(user.id, user)
+    if known.profile.login != user.profile.login:
+        raise OutsideError(Reason.MALFORMED, f"Okta lists two users under the id {user.id[:40]}")
+    users[user.id] = user
+
+
+def _policy_id(app: App, label: str) -> str:
+    """Empty where the application has no policy."""
+    policy = app.links.access_policy
+    try:
+        return urlsplit(policy.href).path.rstrip("/").rpartition("/")[2] if policy else ""
+    except ValueError:
+        raise OutsideError(
+            Reason.MALFORMED, f"Okta names a policy of {label} by what is no address"
+        ) from None
+
+
 def rate_limit_wait_s(answer: Answer, now: datetime) -> float | None:
     """What a rate-limited answer asks for; None: it is an answer, or does not say."""
     if answer.status != 429:
@@ -287,7 +318,7 @@ def _until_reset_s(answer: Answer, now: datetime) -> float | None:
         return None
     try:
         date = parsedate_to_datetime(answer.headers.get("Date", ""))
-    except ValueError:
+    except (ValueError, OverflowError):
         date = now
     if date.tzinfo is None:
         date = now

@@ -213,7 +213,7 @@ def _decoded(raw: RawAnswer, url: str, what: str) -> Answer:
     if raw.body:
         try:
             body = msgspec.json.decode(raw.body)
-        except (msgspec.DecodeError, UnicodeDecodeError):
+        except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
             # A page for people instead of a reason, or of the place that a redirect names.
             if raw.status < 300:
                 media_type = raw.headers.get("Content-Type", "no content type").split(";")[0]

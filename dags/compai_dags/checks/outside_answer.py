@@ -57,10 +57,15 @@ def seconds_until(text: str, now: datetime) -> float | None:
 
 
 def next_link(answer: Answer) -> str | None:
-    """The address of the page after this one, absolute."""
+    """The address of the page after this one, absolute; raises OutsideError when it is none."""
     for link in requests.utils.parse_header_links(answer.headers.get("Link", "")):
         if link.get("rel") == "next" and link.get("url"):
-            return urljoin(answer.url, link["url"])
+            try:
+                return urljoin(answer.url, link["url"])
+            except ValueError:
+                raise OutsideError(
+                    Reason.MALFORMED, "the answer names a next page that is no address"
+                ) from None
     return None
 
 

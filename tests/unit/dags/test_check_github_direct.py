@@ -237,6 +237,15 @@ class TestTheTable:
         assert observed.outcome is ERROR, observed.sentence
         assert observed.reason in (Reason.MALFORMED, Reason.NOT_FOUND_OR_NO_ACCESS)
 
+    @pytest.mark.parametrize("body", [{}, {"message": "Server Error"}, {"error": "x"}])
+    def test_an_object_that_is_no_protection_does_not_make_a_fail(
+        self, simulator, github, protection, body
+    ) -> None:
+        """A protection without reviews leaves that part out, but never all of them."""
+        github(classic(approvals=1))
+        simulator.faults(Fault(kind="status", operation="github", status=200, body=body, after=3))
+        assert verdict(protection()) == (ERROR, Reason.MALFORMED)
+
     def test_rules_that_cannot_be_read_do_not_make_a_fail(
         self, simulator, github, protection
     ) -> None:

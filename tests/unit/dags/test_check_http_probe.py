@@ -261,7 +261,11 @@ def test_a_status_can_be_what_is_expected(page: Any, look: Any, status: int) -> 
     assert look(status=400).outcome is not Outcome.PASS
 
 
-@pytest.mark.parametrize("body", ["<html>Please log in</html>", "", "{", '{"status": NaN}'])
+@pytest.mark.parametrize(
+    "body",
+    ["<html>Please log in</html>", "", "{", '{"status": NaN}', "[" * 3000 + "]" * 3000],
+    ids=["page", "nothing", "cut", "no number", "too deep"],
+)
 def test_a_page_that_is_not_json_was_not_read(page: Any, look: Any, body: str) -> None:
     page(body)
     seen = look(json={"/status": "green"})

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import json
 from collections.abc import Callable
 from datetime import date, timedelta
@@ -484,6 +485,41 @@ class TestPolicy:
         assert is_error(observed, Reason.AMBIGUOUS)
         assert "factorMode: unknown, expected 2FA" in observed.sentence
 
+    @pytest.mark.parametrize("priority", [{}, {"priority": None}])
+    def test_a_rule_without_a_place_may_be_the_first(self, okta, simulator, priority) -> None:
+        """Left out, it would leave the decision to a rule that asks for more."""
+        okta.people(ADA, policies={"okta_enduser": TWO})
+        simulator.faults(shown_rules({"status": "ACTIVE", **mode("1FA"), **priority}))
+        observed = okta.check({"policy": "okta_enduser"})
+        assert is_error(observed, Reason.MALFORMED)
+        assert "The policy of Okta Dashboard has an active rule without a priority" in (
+            observed.sentence
+        )
+
+    @pytest.mark.parametrize("status", ["", "active", "PENDING"])
+    def test_a_rule_whose_status_nobody_knows_may_be_active(self, okta, simulator, status) -> None:
+        okta.people(ADA, policies={"okta_enduser": TWO})
+        simulator.faults(shown_rules({"status": status, "priority": 1, **mode("1FA")}))
+        observed = okta.check({"policy": "okta_enduser"})
+        assert is_error(observed, Reason.MALFORMED)
+        assert "The policy of Okta Dashboard has a rule with a status unknown here" in (
+            observed.sentence
+        )
+
+    def test_an_inactive_rule_needs_no_place(self, okta, simulator) -> None:
+        okta.people(ADA, policies={"okta_enduser": TWO})
+        simulator.faults(shown_rules({"status": "INACTIVE", **mode("1FA")}))
+        assert okta.check({"policy": "okta_enduser"}).outcome is Outcome.PASS
+
+    def test_a_policy_whose_address_is_none(self, okta, simulator) -> None:
+        okta.people(ADA, policies={"okta_enduser": TWO})
+        links = {"accessPolicy": {"href": "http://["}}
+        body = [{"name": "okta_enduser", "_links": links}]
+        simulator.faults(Fault(kind="wrong_shape", operation="okta", body=body, after=2))
+        observed = okta.check({"policy": "okta_enduser"})
+        assert is_error(observed, Reason.MALFORMED)
+        assert "names a policy of Okta Dashboard by what is no address" in observed.sentence
+
     @pytest.mark.parametrize(
         ("okta_settings", "reason", "said"),
         [
@@ -572,6 +608,36 @@ class TestLimits:
         simulator.faults(limited(reset_in_s=0))
         assert okta.check().outcome is Outcome.PASS
         assert slept == [1.0]
+
+    @pytest.mark.parametrize(
+        "date", ["Mon, 01 Jan 99999999999 00:00:00 GMT", "Mon, 01 Jan 2026 00:00:00 +9999999999999"]
+    )
+    def test_a_clock_that_cannot_be_read_is_replaced_by_ours(
+        self, okta, simulator, slept, date
+    ) -> None:
+        okta.people(ADA)
+        fault = limited(reset_in_s=0)
+        odd = dataclasses.replace(fault, headers={**fault.headers, "date": date})
+        simulator.faults(odd)
+        observed = okta.check()
+        assert is_error(observed, Reason.RATE_LIMITED) or observed.outcome is Outcome.PASS
+
+    def test_a_window_that_never_ends(self, okta, simulator) -> None:
+        okta.people(ADA)
+        headers = {
+            "x-rate-limit-limit": "100",
+            "x-rate-limit-remaining": "0",
+            "x-rate-limit-reset": "9" * 12,
+        }
+        body = [{"factorType": "push", "status": "ACTIVE"}]
+        user = {"id": "00u1", "status": "ACTIVE", "profile": {"login": "x@example.com"}}
+        simulator.faults(
+            Fault(kind="status", operation="okta", status=200, body=[user, user | {"id": "00u2"}]),
+            Fault(kind="status", operation="okta", status=200, body=body, headers=headers),
+        )
+        observed = okta.check()
+        assert is_error(observed, Reason.RATE_LIMITED)
+        assert "Okta takes no more calls for 86400 s" in observed.sentence
 
     def test_a_limit_that_says_nothing_is_waited_for_all_the_same(
         self, okta, simulator, slept
@@ -665,6 +731,26 @@ class TestRefusals:
         assert is_error(observed, Reason.AMBIGUOUS)
         assert "a status unknown here, DORMANT" in observed.sentence
 
+    @pytest.mark.parametrize("number", ["", ".", ".."])
+    def test_an_id_that_is_none_is_nobody_who_left(self, okta, simulator, number) -> None:
+        okta.people(ADA, BARE)
+        kim = {"status": "ACTIVE", "profile": {"login": "kim@example.com"}, "id": number}
+        ada = {"status": "ACTIVE", "profile": {"login": ADA["login"]}, "id": user_id(ADA)}
+        simulator.faults(Fault(kind="wrong_shape", operation="okta", body=[ada, kim]))
+        observed = okta.check()
+        assert is_error(observed, Reason.MALFORMED)
+        assert "Okta lists a user without an id" in observed.sentence
+
+    def test_two_people_under_one_id_are_not_one(self, okta, simulator) -> None:
+        """Whoever came second would be judged by the factors of the first."""
+        okta.people(ADA)
+        user = {"id": "00u1", "status": "ACTIVE", "profile": {"login": "x@example.com"}}
+        other = user | {"profile": {"login": "y@example.com"}}
+        simulator.faults(Fault(kind="wrong_shape", operation="okta", body=[user, other]))
+        observed = okta.check()
+        assert is_error(observed, Reason.MALFORMED)
+        assert "Okta lists two users under the id 00u1" in observed.sentence
+
     def test_a_factor_that_nobody_knows_is_neither_pass_nor_fail(self, okta, simulator) -> None:
         okta.people(ADA)
         strange = [{"factorType": "telepathy", "status": "ACTIVE"}]
@@ -672,6 +758,16 @@ class TestRefusals:
         observed = okta.check()
         assert is_error(observed, Reason.AMBIGUOUS)
         assert "a factor unknown here, telepathy" in observed.sentence
+
+
+def mode(factor_mode: str) -> dict[str, Any]:
+    return {"actions": {"appSignOn": {"verificationMethod": {"factorMode": factor_mode}}}}
+
+
+def shown_rules(first: dict[str, Any]) -> Fault:
+    """After the users, the factors of one and the application: this rule, and one that asks."""
+    body = [first, {"status": "ACTIVE", "priority": 99, **mode("2FA")}]
+    return Fault(kind="wrong_shape", operation="okta", body=body, after=3)
 
 
 def limited(*, reset_in_s: int, **over: Any) -> Fault:

@@ -203,6 +203,8 @@ class TestAnswers:
             (http(b'{"a": [1, 2', media_type="application/json"), "with application/json"),
             (http(b"\xff\xfe", media_type="application/json"), "with application/json"),
             (b"HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nhi", "with no content type"),
+            # Deeper than any decoder follows.
+            (http(b"[" * 3000 + b"]" * 3000, media_type="application/json"), "with application/"),
         ],
     )
     def test_what_is_no_json_is_malformed_and_not_repeated(
@@ -212,7 +214,8 @@ class TestAnswers:
         failure = failure_of(lambda: outside().get("/things"))
         assert failure.reason is Reason.MALFORMED
         assert not failure.transient
-        assert str(failure) == f"GET /things of Example: HTTP 200 {said}, not JSON"
+        assert str(failure).startswith(f"GET /things of Example: HTTP 200 {said}")
+        assert str(failure).endswith(", not JSON")
         assert len(server.requests) == 1
 
     def test_an_error_page_is_an_answer_without_a_body(self, server, outside) -> None:
@@ -433,6 +436,13 @@ class TestPages:
         assert caught.value.reason is Reason.MALFORMED
         assert "names a next page on another host" in str(caught.value)
         assert len(server.requests) == 1
+
+    @pytest.mark.parametrize("link", ["http://[", "http://[::1"])
+    def test_a_next_page_that_is_no_address(self, server, outside, link) -> None:
+        server.answer(http([1], Link=f'<{link}>; rel="next"'))
+        failure = failure_of(lambda: list(outside().pages("/things")))
+        assert failure.reason is Reason.MALFORMED
+        assert str(failure) == "the answer names a next page that is no address"
 
     def test_the_usual_port_may_be_written_or_not(self) -> None:
         one = Outside("https://api.example", system="Example")
